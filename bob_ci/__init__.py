@@ -1,0 +1,1 @@
+"""Bill of Behavior: from a commit to the customer."""
