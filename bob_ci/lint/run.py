@@ -1,0 +1,41 @@
+"""All rules over a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import yaml
+
+from bob_ci.bundle.render import Rendered, RenderedFile
+from bob_ci.bundle.source import Bundle
+from bob_ci.lint import bundle as bundle_rules
+from bob_ci.lint import schema
+from bob_ci.lint.document import documents
+from bob_ci.lint.finding import Finding
+
+
+def lint(bundle: Bundle, rendered: Iterable[Rendered]) -> list[Finding]:
+    """The findings about a bundle and what it renders to for each platform; one a place, sorted.
+
+    Raises:
+        InputError: what is rendered is no YAML.
+    """
+    found = {finding for rule in bundle_rules.BUNDLE_RULES for finding in rule.findings(bundle)}
+    for one in rendered:
+        found.update(finding for rule in bundle_rules.VIEW_RULES for finding in rule.findings(one.view))
+        profiles = one.files.get("profiles")
+        if profiles is not None:
+            found.update(_profiles(profiles))
+    return sorted(found)
+
+
+def _profiles(file: RenderedFile) -> Iterator[Finding]:
+    lines = file.source_lines()
+
+    def line_of(node: yaml.Node) -> int:
+        line = node.start_mark.line if node.start_mark else 0
+        return lines[min(line, len(lines) - 1)] if lines else 1
+
+    for document in documents(file.text, file.source, line_of):
+        for rule in schema.RULES:
+            yield from rule.findings(document)

@@ -1,0 +1,1 @@
+"""What Kubescape's kinds mean. Knows nothing of registries, bundles or templates."""

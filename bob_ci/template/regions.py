@@ -1,0 +1,210 @@
+"""Ranges of lines that are repeated or chosen, and how they nest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bob_ci.template import tree
+from bob_ci.template.expression import Scope, parse_condition, parse_loop
+from bob_ci.template.outline import Child, Outline
+from bob_ci.template.scan import Skeleton, Tag
+
+_WORD = re.compile(r"(\w+)\s*(.*)", re.DOTALL)
+
+
+@dataclass(eq=False)
+class Body:
+    """The lines of one branch, and the regions in it."""
+
+    first: int
+    last: int
+    condition: tree.Expression | None = None  # None for a loop's body and for `else`
+    inner: list[Region] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Region:
+    """A loop or a choice over whole lines, its tags included."""
+
+    first: int
+    last: int
+    bodies: list[Body]
+    rank: int = 0  # of two regions with the same lines the lower is the outer
+    name: str = ""
+    items: tree.Expression | None = None  # of a loop
+    written: bool = True  # by the author's tags, not by the mention of a list
+
+    @classmethod
+    def repeated_item(cls, first: int, last: int, name: str, items: tree.Expression, rank: int) -> Region:
+        """The loop around a list item that mentions a list."""
+        return cls(first, last, [Body(first, last)], rank, name, items, written=False)
+
+    @property
+    def is_loop(self) -> bool:
+        """Whether it is a loop."""
+        return self.items is not None
+
+    def body_at(self, line: int) -> Body | None:
+        """The branch that a line is in."""
+        return next((body for body in self.bodies if body.first <= line <= body.last), None)
+
+    def node(self, inside: Callable[[Body], tuple[tree.Node, ...]]) -> tree.Node:
+        """The region as a node of the tree."""
+        if self.items is not None:
+            return tree.Loop(self.name, self.items, inside(self.bodies[0]), self.first + 1)
+        branches = tuple((body.condition or tree.TRUE, inside(body)) for body in self.bodies)
+        return tree.Choice(branches, self.first + 1)
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A tag that waits for its end."""
+
+    tag: Tag
+    region: Region
+    scope: Scope
+
+
+def from_tags(skeleton: Skeleton, scope: Scope) -> list[Region]:
+    """The regions that tags make, flat, outer before inner.
+
+    Raises:
+        InputError: tags that do not pair, or that are not portable.
+    """
+    found: list[Region] = []
+    stack: list[_Open] = []
+    for tag in skeleton.tags:
+        at = (stack[-1].scope if stack else scope).at(tag.line + 1)
+        match = _WORD.fullmatch(tag.words)
+        word, rest = (match[1], match[2].strip()) if match else ("", "")
+        if word in ("for", "if"):
+            stack.append(_opened(word, rest, tag, at))
+            found.append(stack[-1].region)
+        elif word in ("elif", "else"):
+            _branch(stack, word, rest, tag, at)
+        elif word in ("endfor", "endif"):
+            _close(stack, word, tag, at)
+        else:
+            raise at.error(
+                f"{{% {tag.words} %}}: not portable to Helm",
+                hint="the portable tags are for, if, elif, else and raw",
+            )
+    if stack:
+        left = stack[-1]
+        raise left.scope.at(left.tag.line + 1).error(f"{{% {left.tag.words} %}}: never ended")
+    return found
+
+
+def _opened(word: str, rest: str, tag: Tag, at: Scope) -> _Open:
+    if word == "if":
+        body = Body(tag.line + 1, tag.line, parse_condition(rest, at))
+        return _Open(tag, Region(tag.line, tag.line, [body]), at)
+    name, items = parse_loop(rest, at)
+    if name in at.loops:
+        raise at.error(f"{name}: a loop around this one has a variable of that name")
+    return _Open(
+        tag, Region(tag.line, tag.line, [Body(tag.line + 1, tag.line)], 0, name, items), at.inside(name)
+    )
+
+
+def _branch(stack: list[_Open], word: str, rest: str, tag: Tag, at: Scope) -> None:
+    region = stack[-1].region if stack else None
+    if region is None or region.is_loop:
+        raise at.error(f"{{% {word} %}}: stands in no `if` (`for … else` is not portable)")
+    if region.bodies[-1].condition is None:
+        raise at.error(f"{{% {word} %}}: behind an `else`")
+    region.bodies[-1].last = tag.line - 1
+    condition = parse_condition(rest, at) if word == "elif" else None
+    region.bodies.append(Body(tag.line + 1, tag.line, condition))
+
+
+def _close(stack: list[_Open], word: str, tag: Tag, at: Scope) -> None:
+    if not stack or stack[-1].region.is_loop != (word == "endfor"):
+        raise at.error(f"{{% {word} %}}: ends nothing that is open")
+    region = stack.pop().region
+    region.bodies[-1].last = tag.line - 1
+    region.last = tag.line
+
+
+def nest(regions: Sequence[Region], scope: Scope) -> list[Region]:
+    """The outermost regions, each with its inner ones in its bodies."""
+    outermost: list[Region] = []
+    stack: list[Region] = []
+    for region in sorted(regions, key=lambda each: (each.first, -each.last, each.rank)):
+        while stack and stack[-1].last < region.first:
+            stack.pop()
+        if not stack:
+            outermost.append(region)
+        else:
+            body = stack[-1].body_at(region.first)
+            if body is None or region.last > body.last:
+                raise scope.at(region.first + 1).error("a block and the list item around it cross each other")
+            body.inner.append(region)
+        stack.append(region)
+    return outermost
+
+
+def around(regions: Sequence[Region], line: int) -> Iterator[tuple[Region, Body]]:
+    """The regions that a line is in, outermost first."""
+    for region in regions:
+        body = region.body_at(line) if region.first <= line <= region.last else None
+        if body is not None:
+            yield region, body
+            yield from around(body.inner, line)
+            return
+
+
+def last_line_inside(
+    written: Sequence[Region], text_lines: Sequence[str], scope: Scope
+) -> Callable[[int, int], int]:
+    """Where a range of lines that a YAML node spans really ends: before the end of a block around it.
+
+    A block scalar reaches over empty lines, and tags are empty lines to the YAML parser.
+    """
+    bounds = [
+        (region.first, bound)
+        for region in written
+        for bound in (*(body.first - 1 for body in region.bodies[1:]), region.last)
+    ]
+
+    def clip(first: int, last: int) -> int:
+        bound = min((b for opened, b in bounds if opened < first <= b <= last), default=None)
+        if bound is None:
+            return last
+        if any(line.strip() for line in text_lines[bound : last + 1]):
+            raise scope.at(bound + 1).error(
+                "a block ends inside a list item or key that begins in it",
+                hint="a block holds whole list items or whole keys",
+            )
+        return bound - 1
+
+    return clip
+
+
+def check_whole(written: Sequence[Region], shape: Outline, text_lines: Sequence[str], scope: Scope) -> None:
+    """Blocks hold whole items and keys: else the structure would depend on a value.
+
+    Raises:
+        InputError: a block that begins inside an item or key and goes on behind it.
+    """
+    for region in written:
+        for child in _children(shape):
+            if child.first_line < region.first <= child.last_line < region.last and _content(
+                text_lines[child.last_line + 1 : region.last]
+            ):
+                raise scope.at(region.first + 1).error(
+                    f"a block begins inside `{child.key}` and goes on behind it",
+                    hint="a block holds whole list items or whole keys",
+                )
+
+
+def _children(shape: Outline) -> Iterator[Child]:
+    for collection in shape.collections:
+        if not collection.flow:
+            yield from collection.children
+
+
+def _content(lines: Sequence[str]) -> bool:
+    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
