@@ -235,10 +235,10 @@ def _checkout(path: Path) -> _Checkout:
 
 def _git_at(path: Path) -> _Git:
     """Git at the bundle, or at the nearest parent that exists."""
-    place = path.resolve()
+    place = Path(os.path.realpath(path))  # Path.resolve raises at a loop of links
     while not _holds(place.exists) and place != place.parent:
         place = place.parent
-    return _Git(place, ".") if place.is_dir() else _Git(place.parent, place.name)
+    return _Git(place, ".") if _holds(place.is_dir) else _Git(place.parent, place.name)
 
 
 def _commit_times(git: _Git, commits: Sequence[str]) -> dict[str, int]:
@@ -623,8 +623,8 @@ def _remote_of_url(match: re.Match[str]) -> _Remote | None:
 def _with_source(origin: Origin, source: str) -> Origin:
     if not source:
         return _noted(origin, "--source is empty: the source is what git says")
-    if _UNPRINTABLE.search(source):
-        raise InputError("--source: has control characters")
+    if len(source) > _LONGEST_URL or _UNPRINTABLE.search(source):
+        raise InputError("--source: has control characters or is too long")
     # `--source "$(git config --get remote.origin.url)"` must give the digest of no flag at all.
     if origin.source and https_source(source) == origin.source:
         return origin
@@ -641,7 +641,9 @@ _SECRETS = (
     re.compile(rf"(?i)^({_HELPER}(?:git\+)?https?://)[^/?#]*@"),
     re.compile(rf"(?i)^({_HELPER}[a-z][a-z0-9+.-]*://)(?:[^/?#]*:[^/?#]*|{_KNOWN_PREFIX})@"),
     # The same for user@host:path.
-    re.compile(rf"(?i)^((?!.*://))(?:[^/@:]*:.*@(?=[^/@]*:)|[^/@:]*:[^/]*@|{_KNOWN_PREFIX}@)"),
+    re.compile(
+        rf"(?i)^((?!{_HELPER}[a-z][a-z0-9+.-]*://))(?:[^/@:]*:.*@(?=[^/@]*:)|[^/@:]*:[^/]*@|{_KNOWN_PREFIX}@)"
+    ),
     re.compile(r"(?i)([?&#;])[^=?&#;]*(?:token|secret|passw|credential|signature|api_?key)[^=?&#;]*=[^&#;]*"),
 )
 _SERVER_URL = re.compile(rf"(?i){_HELPER}(?:https?:|(?!file:)[a-z][a-z0-9+.-]*://)")

@@ -23,7 +23,6 @@ class Located:
 
     value: str | list[Located] | dict[str, Located]
     line: int
-    last_line: int
     plain: bool = False  # a scalar without quotes
     key_line: int = 0  # of a map's value: the line of its key
 
@@ -80,41 +79,31 @@ class _Reader:
             raise self._error(f"{event.tag}: tags are not read here, every value is a string", event)
         line = event.start_mark.line + 1
         if isinstance(event, yaml.ScalarEvent):
-            return Located(event.value, line, self._last_line(event), plain=not event.style)
+            return Located(event.value, line, plain=not event.style)
         if isinstance(event, yaml.SequenceStartEvent):
-            items, end = self._items(depth)
-            return Located(items, line, end)
-        pairs, end = self._pairs(depth)
-        return Located(pairs, line, end)
+            return Located(self._items(depth), line)
+        return Located(self._pairs(depth), line)
 
-    def _items(self, depth: int) -> tuple[list[Located], int]:
+    def _items(self, depth: int) -> list[Located]:
         items: list[Located] = []
         for event in self.events:
             if isinstance(event, yaml.SequenceEndEvent):
-                return items, items[-1].last_line if items else event.end_mark.line + 1
+                return items
             items.append(self._node(event, depth + 1))
         raise AssertionError("the parser ends what it begins")
 
-    def _pairs(self, depth: int) -> tuple[dict[str, Located], int]:
+    def _pairs(self, depth: int) -> dict[str, Located]:
         pairs: dict[str, Located] = {}
-        last = 0
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
-                return pairs, last or event.end_mark.line + 1
+                return pairs
             key = self._node(event, depth + 1)
             if not isinstance(key.value, str):
                 raise self._error("a key that is no scalar", event)
             if key.value in pairs:
                 raise self._error(f"{key.value}: the key stands here twice", event)
             pairs[key.value] = replace(self._node(next(self.events), depth + 1), key_line=key.line)
-            last = pairs[key.value].last_line
         raise AssertionError("the parser ends what it begins")
-
-    @staticmethod
-    def _last_line(event: Any) -> int:
-        end = event.end_mark
-        line: int = end.line
-        return line if end.column == 0 and end.line > event.start_mark.line else line + 1
 
     def _error(self, message: str, event: Any) -> InputError:
         return InputError(message, file=self.file, line=event.start_mark.line + 1)

@@ -70,8 +70,8 @@ def file_left_out(bundle: Bundle) -> Iterator[Fault]:
     """Unknown files are packed only when the manifest lists them: a file that is missing there is not shipped."""
     if bundle.left_out:
         names = ", ".join(bundle.left_out)
-        file = bundle.where("manifest.yaml")
-        yield Fault(file, 1, f"left out of the artifact: {names} (list them under spec.files to pack them)")
+        message = f"left out of the artifact: {names} (list them in manifest.yaml under spec.files to pack them)"
+        yield Fault(bundle.where(bundle.left_out[0]), 1, message)
 
 
 VIEW_RULES: tuple[Rule[View], ...] = (value_unused, value_cidr_host_bits, value_block_repeated)

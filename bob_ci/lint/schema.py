@@ -100,7 +100,7 @@ def _is_label(typed: Typed) -> bool:
         len(typed.path) == 3
         and typed.path[:1] == ("metadata",)
         and typed.path[1] in ("labels", "annotations")
-    )  # noqa: PLR2004
+    )
 
 
 @rule("BOB204", "label-not-string", Severity.ERROR)

@@ -7,17 +7,20 @@ deflate bytes of one pinned compressor, because zlib's depend on which zlib Pyth
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
-import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from itertools import accumulate
+from itertools import pairwise
 from typing import cast
 
 from bob_ci.errors import BobError, MissingExtraError
 
 BLOCK_SIZE = 512
+
+# Control characters, halves of surrogate pairs (bytes that are no UTF-8), and what Windows takes for a slash.
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
 
 _NAME_LENGTH = 100
 _PREFIX_LENGTH = 155
@@ -56,18 +59,20 @@ def gzip(data: bytes) -> bytes:
     return b"".join((_GZIP_HEADER, compressed, struct.pack("<II", zlib.crc32(data), len(data) % 2**32)))
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Check that files of these names can lie in one directory, below it.
+def check_names(files: Iterable[str], folders: Iterable[str] = ()) -> None:
+    """Check that files and directories of these names can lie in one directory, below it.
 
     Raises:
-        BobError: A name is no relative path with plain parts; or one file would be another one's directory.
+        BobError: A name is no relative path with plain parts; or a file would be a directory as well.
     """
-    files = set(names)
-    for name in files:
+    files, folders = set(files), set(folders)
+    for name in files | folders:
         check_name(name)
-    for name in files:
-        if clash := files.intersection(folders_of(name)):
-            raise BobError(f"{min(clash)!r}: both a file and the directory of {name!r}")
+    # What lies in a directory sorts right behind it, for no character of a name comes before NUL.
+    ordered = sorted(files | folders, key=lambda name: name.replace("/", "\0"))
+    inner = {name for name, following in pairwise(ordered) if following.startswith(f"{name}/")}
+    if clash := files & (folders | inner):
+        raise BobError(f"{min(clash)!r}: both a file and a directory")
 
 
 def check_name(name: str) -> None:
@@ -78,14 +83,8 @@ def check_name(name: str) -> None:
     """
     if any(part in {"", ".", ".."} for part in name.split("/")):
         raise BobError(f"{name!r}: not a plain path below a directory")
-    if odd := next((one for one in name if one == "\\" or unicodedata.category(one) in {"Cc", "Cs"}), None):
-        raise BobError(f"{name!r}: {odd!r} in a name")
-
-
-def folders_of(name: str) -> list[str]:
-    """Give the directories that a file of this name lies in, outermost first: `a/b/c` is in `a` and `a/b`."""
-    parts = name.split("/")[:-1]
-    return list(accumulate(parts, lambda folder, part: f"{folder}/{part}"))
+    if odd := _ODD.search(name):
+        raise BobError(f"{name!r}: {odd[0]!r} in a name")
 
 
 def _entry(name: str, data: bytes) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bob_ci.errors import BobError
-from bob_ci.oci.archive import BLOCK_SIZE, check_name, check_names, folders_of
+from bob_ci.oci.archive import BLOCK_SIZE, check_name, check_names
 from bob_ci.oci.files import explained, open_folder, write_file
 
 _REGULAR, _FOLDER, _PAX, _PAX_GLOBAL, _GNU_NAME = b"0", b"5", b"x", b"g", b"L"
@@ -30,6 +30,9 @@ _KINDS = {
     b"K": "a link with a long name",
     b"S": "a sparse file",
 }
+# Mode, owner, group, time, device: no use to us, but readers that want them stop at junk.
+_UNUSED_NUMBERS = ((100, 108), (108, 116), (116, 124), (136, 148), (329, 337), (337, 345))
+_BASE_256 = (0x80, 0xFF)  # how GNU tar begins numbers that are too large for digits, or negative
 _MAX_NAME = 4096  # PATH_MAX
 _MAX_EXTRA = 64 * 1024
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
@@ -194,12 +197,9 @@ def _name(raw: bytes) -> str:
 
 def _check_tree(files: Mapping[str, bytes], folders: set[str]) -> None:
     try:
-        check_names(files)
+        check_names(files, folders)
     except BobError as error:
         raise ArchiveError(f"archive: {error}") from error
-    used = folders.union(*(folders_of(folder) for folder in folders))
-    if clash := used & files.keys():
-        raise ArchiveError(f"archive: {min(clash)!r}: both a file and a directory")
 
 
 def _blocks(data: bytes, limits: Limits) -> Iterator[tuple[_Header, bytes]]:
@@ -227,8 +227,13 @@ def _header(block: bytes) -> _Header:
         raise ArchiveError("archive: cut off")
     if _number(block[148:156]) != sum(block[:148]) + sum(block[156:]) + 8 * ord(" "):
         raise ArchiveError("archive: not tar, or a broken header")
+    for start, end in _UNUSED_NUMBERS:
+        if block[start] not in _BASE_256:
+            _number(block[start:end])
     name, size, kind = _string(block[:100]), _number(block[124:136]), block[156:157]
-    prefix = _string(block[345:500]) if block[257:263] == b"ustar\0" else b""
+    prefix = _string(block[345:500])
+    if prefix and block[257:263] != b"ustar\0":
+        raise ArchiveError("archive: a prefix that only some readers know")
     if kind in {_PAX, _PAX_GLOBAL, _GNU_NAME} and size > _MAX_EXTRA:
         raise ArchiveError(f"archive: a header of {size} bytes")
     return _Header(prefix + b"/" + name if prefix else name, size, kind)
@@ -239,7 +244,7 @@ def _string(field: bytes) -> bytes:
 
 
 def _number(field: bytes) -> int:
-    digits = field.strip(b" \0")
+    digits = field.lstrip(b" ").rstrip(b" \0")
     if not all(digit in b"01234567" for digit in digits):
         raise ArchiveError("archive: not tar, or a broken number in a header")
     return int(digits or b"0", 8)
@@ -266,17 +271,18 @@ def _check_global(content: bytes) -> None:
 
 def _pax_records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     r"""Give the records `LENGTH KEY=VALUE\n`."""
-    while content:
-        digits, space, _ = content[:20].partition(b" ")
+    at = 0
+    while at < len(content):
+        digits, space, _ = content[at : at + 20].partition(b" ")
         length = int(digits) if digits.isdigit() else 0
-        record = content[len(digits) + 1 : length]
+        record = content[at + len(digits) + 1 : at + length]
         key, equals, value = record.removesuffix(b"\n").partition(b"=")
-        if not (space and equals and key and record.endswith(b"\n")) or length > len(content):
+        at += length
+        if not (space and equals and key and record.endswith(b"\n")) or at > len(content):
             raise ArchiveError("archive: a broken pax header")
         if b"\0" in record:
             raise ArchiveError("archive: NUL in a pax header")
         yield key, value
-        content = content[length:]
 
 
 def _pax_size(value: bytes) -> int:

@@ -298,6 +298,8 @@ def test_paths(tmp_path: Path, folder: str) -> None:
     ):
         found = describe(path, {})
         assert (found.commit, found.dirty, found.notices) == (head, False, ())
+    (repo.path / ".git" / "loop").symlink_to("loop")
+    assert describe(repo.path / ".git" / "loop", {}).revision is None
     repo.write(f"{folder}/new")
     assert describe(repo.path / folder, {}).dirty
 

@@ -150,7 +150,7 @@ def test_names_that_lead_elsewhere(name: str) -> None:
 
 @pytest.mark.parametrize("names", [["a", "a/b"], ["a/b/c", "a/b"], ["x/y/z", "x"]])
 def test_a_file_is_no_directory(names: list[str]) -> None:
-    with pytest.raises(BobError, match="both a file and the directory"):
+    with pytest.raises(BobError, match="both a file and a directory"):
         tar(dict.fromkeys(names, b""))
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import tarfile
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -106,6 +107,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "a size in base 256": (patched(ONE, 124, b"\x80" + b"\xff" * 11), "broken number"),
     "a negative size": (patched(ONE, 124, b"-0000000001\0"), "broken number"),
     "a size with junk": (patched(ONE, 124, b"0000_000001\0"), "broken number"),
+    "a prefix without ustar": (patched(patched(ONE, 257, b"ustar  "), 345, b"x"), "a prefix"),
+    "a size behind NUL": (patched(ONE, 124, b"\x000000000005"), "broken number"),
+    "a time of junk": (patched(ONE, 136, b"yesterday"), "broken number"),
     "pax size": (pack(info("a", pax_headers={"size": "1"})), "two sizes"),
     "pax size junk": (pack(info("a", pax_headers={"size": "-1"})), "pax header"),
     "broken checksum": (b"b" + ONE[1:], "broken header"),
@@ -170,6 +174,18 @@ def test_a_bomb_is_not_inflated() -> None:
         tracemalloc.stop()
 
 
+def test_hostile_names_take_no_hostile_time() -> None:
+    deep = [("x/" * 2000 + str(number), b"") for number in range(500)]
+    records = b"5 a=\n" * 13_000
+    extra = patched(patched(ONE[:512], 156, b"x"), 124, b"%011o\0" % len(records))
+    extra += records + bytes(-len(records) % 512)
+    many = b"".join(extra + pack((str(number), b""))[:512] for number in range(50))
+    began = time.process_time()
+    assert len(unpack(zipped(pack(*deep)))) == len(deep)
+    assert len(unpack(zipped(many))) == 50
+    assert time.process_time() - began < 5
+
+
 def test_limits_are_inclusive() -> None:
     data = pack(("a", b"1"), ("b", b"2"))
     assert len(unpack(zipped(data), limits=Limits(members=2, total=len(data)))) == 2
@@ -210,6 +226,11 @@ def test_gnu_tar_reads_ours(tmp_path: Path) -> None:
 def test_a_git_archive_is_read() -> None:
     comment = tarfile.TarInfo.create_pax_global_header({"comment": "0123"})
     assert unpack(zipped(comment + ONE)) == {"a": b"hello"}
+
+
+def test_large_owners_of_gnu_tar_are_read() -> None:
+    member = info("a", size=1, uid=200_000_000, gid=2**40, mtime=-1)
+    assert unpack(zipped(pack(member, form=tarfile.GNU_FORMAT))) == {"a": b"x"}
 
 
 def test_an_archive_without_an_end_is_read() -> None:

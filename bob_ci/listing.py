@@ -1,0 +1,55 @@
+"""The tags of a repository, with what each names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bob_ci.errors import BobError, InputError
+from bob_ci.inspect import Image, open_image
+from bob_ci.oci.store import Store
+
+# The tags under which clients keep referrers and signatures of a digest (distribution-spec; cosign).
+_DIGEST_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{32,}(?:\.\w+)?")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tag. `image` is None, and `problem` says why, where it could not be read."""
+
+    tag: str
+    image: Image | None
+    problem: str | None = None
+
+
+def tags_of(store: Store, *, pattern: str | None = None, limit: int | None = None) -> list[str]:
+    """The tags that people use, highest version first, then the others by name.
+
+    Raises:
+        InputError: the pattern is no regular expression.
+    """
+    try:
+        wanted = re.compile(pattern) if pattern is not None else None
+    except re.error as error:
+        raise InputError(f"--filter-regex {pattern}: {error}") from None
+    tags = [tag for tag in store.tags() if not _DIGEST_TAG.fullmatch(tag)]
+    found = sorted((tag for tag in tags if wanted is None or wanted.search(tag)), key=_rank)
+    return found[:limit]
+
+
+def _rank(tag: str) -> tuple[int, tuple[int, ...], int, str]:
+    match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?(?:[+_][0-9A-Za-z.-]+)?", tag)
+    if match is None:
+        return (1, (), 0, tag)
+    numbers = tuple(-int(number) for number in match.groups()[:3])
+    return (0, numbers, 1 if match[4] else 0, tag)
+
+
+def rows(store: Store, tags: list[str]) -> Iterator[Row]:
+    """What each tag names. One that is broken does not hide the others."""
+    for tag in tags:
+        try:
+            yield Row(tag, open_image(store, tag))
+        except BobError as error:
+            yield Row(tag, None, str(error))
