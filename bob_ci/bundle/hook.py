@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from bob_ci.errors import InputError
-from bob_ci.template.outline import outline
+from bob_ci.template.outline import compose
 from bob_ci.template.scan import has_placeholders, scan
 
 HOOK = '"helm.sh/hook": test'
@@ -21,9 +21,8 @@ def with_test_hook(source: str, file: str) -> str:
     """
     skeleton = scan(source, file).text if has_placeholders(source) else source
     lines = source.splitlines(keepends=True)
-    documents = outline(skeleton, file, (), (), lambda _, last: last).documents
-    for document in reversed(documents):
-        _annotate(document.root, lines, file)
+    for root in reversed(compose(skeleton, file)):
+        _annotate(root, lines, file)
     return "".join(lines)
 
 

@@ -111,7 +111,7 @@ def objects(file: RenderedFile) -> list[Any]:
 
 
 def _check_size(file: RenderedFile) -> None:
-    if sum(len(piece.text) for piece in file.pieces) < _WORTH_COUNTING:
+    if max(map(len, file.text.split("\n---")), default=0) < _WORTH_COUNTING:
         return
     for found in objects(file):
         size = len(json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str).encode())

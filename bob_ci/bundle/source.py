@@ -192,7 +192,8 @@ def text(data: bytes, file: str) -> str:
     if decoded.startswith("\ufeff"):
         raise InputError("begins with a byte order mark", file=file, line=1, hint="save it without")
     for wrong, name in (("\0", "a NUL byte"), ("\r", "a carriage return without a line feed")):
-        position = decoded.replace("\r\n", "\n\n").find(wrong)
-        if position >= 0:
-            raise InputError(f"holds {name}", file=file, line=decoded.count("\n", 0, position) + 1)
+        if wrong in decoded:
+            position = decoded.replace("\r\n", "  ").find(wrong)
+            if position >= 0:
+                raise InputError(f"holds {name}", file=file, line=data.count(b"\n", 0, position) + 1)
     return decoded

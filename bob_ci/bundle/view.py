@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -228,17 +229,15 @@ _PROBLEMS = {
 }
 
 
+_ARCHITECTURES = re.compile(rb"\n  architectures:[ \t]*(?:\[([^\]\n]*)\]|((?:\r?\n[ ]*-[ ][^\r\n]*)+))")
+
+
 def _architectures(bundle: Bundle) -> Iterator[Platform]:
     """The `spec.architectures` of the profiles, where the template says them outright."""
-    import re
-
     part = bundle.part("profiles")
     if part is None or bundle.kind is not Kind.BUNDLE:
         return
-    block = re.compile(
-        rb"^  architectures:[ \t]*(?:\[([^\]\n]*)\]|((?:\r?\n[ ]*-[ ][^\r\n]*)+))", re.MULTILINE
-    )
-    for match in block.finditer(part[1]):
+    for match in _ARCHITECTURES.finditer(part[1]):
         listed = match[1].split(b",") if match[1] is not None else match[2].split(b"\n")
         for item in listed:
             name = item.decode("utf-8", "replace").strip().removeprefix("-").strip().strip("\"'")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,17 +14,43 @@ import click
 from bob_ci.lint.finding import Finding, Severity, count
 
 SCHEMA = "bobctl/v1"
+# What would move a terminal's cursor, forge a line, or turn the direction of text.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 
 
 def print_json(result: Mapping[str, Any]) -> None:
     """A result as JSON, with the schema that it follows first."""
-    click.echo(json.dumps({"schema": SCHEMA, **result}, indent=2, ensure_ascii=False))
+    text = json.dumps({"schema": SCHEMA, **result}, indent=2, ensure_ascii=False, default=_json_text)
+    click.echo(text)
+
+
+def _json_text(value: object) -> str:
+    """What YAML has a type for and JSON has not: times, and bytes."""
+    if isinstance(value, datetime.date):  # datetime is one
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} has no JSON")
+
+
+def safe(text: str) -> str:
+    """Text from others, perhaps hostile, as a terminal may see it: control characters are spelled out."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def notice(text: str) -> None:
     """Something that the user should know, on stderr."""
-    click.echo(f"{click.style('notice:', fg='blue', bold=True)} {text}", err=True)
+    click.echo(f"{click.style('notice:', fg='blue', bold=True)} {safe(text)}", err=True)
+
+
+def say_error(text: str, hint: str | None = None) -> None:
+    """What failed, and the next step on a line of its own, on stderr."""
+    # Messages of other programs (helm) have several lines.
+    lines = "\n".join(map(safe, text.splitlines()))
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {lines}", err=True)
+    if hint:
+        click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {safe(hint)}", err=True)
 
 
 def say_findings(findings: Iterable[Finding]) -> None:
@@ -33,7 +62,8 @@ def say_findings(findings: Iterable[Finding]) -> None:
 def finding_line(finding: Finding) -> str:
     """`FILE:LINE:COL: severity CODE message`."""
     severity = click.style(str(finding.severity), fg=_COLOURS[finding.severity], bold=True)
-    return f"{finding.file}:{finding.line}:{finding.column}: {severity} {finding.code} {finding.message}"
+    where = f"{safe(finding.file)}:{finding.line}:{finding.column}"
+    return f"{where}: {severity} {finding.code} {safe(finding.message)}"
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:
@@ -45,12 +75,12 @@ def fields(rows: Iterable[tuple[str, str | None]]) -> None:
     """Labels and texts, one below the other; a row without text is left out."""
     for label, text in rows:
         if text:
-            click.echo(f"  {label:<10} {text}")
+            click.echo(f"  {safe(label):<10} {safe(text)}")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns as wide as their widest cell; the last one as long as it is."""
-    lines = [heads, *rows]
+    lines = [heads, *([safe(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]

@@ -70,7 +70,9 @@ def file_left_out(bundle: Bundle) -> Iterator[Fault]:
     """Unknown files are packed only when the manifest lists them: a file that is missing there is not shipped."""
     if bundle.left_out:
         names = ", ".join(bundle.left_out)
-        message = f"left out of the artifact: {names} (list them in manifest.yaml under spec.files to pack them)"
+        message = (
+            f"left out of the artifact: {names} (list them in manifest.yaml under spec.files to pack them)"
+        )
         yield Fault(bundle.where(bundle.left_out[0]), 1, message)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,14 +32,14 @@ def assemble(
 
 
 class _Assembly:
-    """Goes over the lines once; `used` is the end of what an edit has taken, over lines if need be."""
+    """Goes over the text once; `used` is the end of what an edit has taken, over lines if need be."""
 
     def __init__(
         self, text: str, starts: Sequence[int], removed: frozenset[int], edits: Iterable[Edit]
     ) -> None:
         self.text = text
         self.bounds = [*starts, len(text)]
-        self.removed = removed
+        self.removed = sorted(removed)
         self.edits = sorted(edits, key=lambda edit: (edit.start, edit.end))
         self.next = 0
         self.used = 0
@@ -57,21 +58,29 @@ class _Assembly:
         return self.between(body.first, body.last, body.inner)
 
     def _lines(self, first: int, last: int) -> Iterator[tree.Node]:
-        for line in range(first, last + 1):
-            if line not in self.removed:
-                yield from self._line(line)
+        """The nodes of some lines that are in no region: runs between removed lines."""
+        start = first
+        for line in self.removed[bisect_left(self.removed, first) : bisect_right(self.removed, last)]:
+            yield from self._run(start, line - 1)
+            start = line + 1
+        yield from self._run(start, last)
 
-    def _line(self, line: int) -> Iterator[tree.Node]:
-        position, end = max(self.bounds[line], self.used), self.bounds[line + 1]
+    def _run(self, first: int, last: int) -> Iterator[tree.Node]:
+        if first > last:
+            return
+        position, end = max(self.bounds[first], self.used), self.bounds[last + 1]
         while self.next < len(self.edits) and self.edits[self.next].start < end:
             edit = self.edits[self.next]
             self.next += 1
             if edit.start > position:
-                yield tree.Verbatim(self.text[position : edit.start], line + 1)
+                yield self._verbatim(position, edit.start)
             yield from edit.nodes
             position = self.used = max(position, edit.end)
         if position < end:
-            yield tree.Verbatim(self.text[position:end], line + 1)
+            yield self._verbatim(position, end)
+
+    def _verbatim(self, start: int, end: int) -> tree.Verbatim:
+        return tree.Verbatim(self.text[start:end], bisect_right(self.bounds, start))
 
 
 def merged(nodes: Iterable[tree.Node]) -> tuple[tree.Node, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from bob_ci.template import tree
@@ -17,6 +18,7 @@ from bob_ci.template.emptiness import empty_forms
 from bob_ci.template.expression import Scope, parse_output
 from bob_ci.template.fields import Fields
 from bob_ci.template.outline import Child, Document, Outline, Scalar, outline
+from bob_ci.template.quick import quick_outline
 from bob_ci.template.regions import Region, around, check_whole, from_tags, last_line_inside, nest
 from bob_ci.template.scalars import Part, edits_of_scalar
 from bob_ci.template.scan import Mark, MarkKind, Skeleton, has_placeholders, scan, unfinished
@@ -49,8 +51,8 @@ class _Compiler:
         self.skeleton = skeleton
         self.scope = scope
         self.text = skeleton.text
-        self.starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
         self.lines = self.text.split("\n")
+        self.starts = list(accumulate((len(line) + 1 for line in self.lines), initial=0))[:-1]
         self.written = from_tags(skeleton, scope)
         self.shape = self._outline()
         self.fields = [fields_of(document) for document in self.shape.documents]
@@ -70,6 +72,10 @@ class _Compiler:
         return assemble(self.text, self.starts, self.skeleton.removed, regions, edits)
 
     def _outline(self) -> Outline:
+        if not self.skeleton.tags:
+            quick = quick_outline(self.text, self.lines, self.starts, self.skeleton.mark)
+            if quick is not None:
+                return quick
         points = [mark.index for mark in self.skeleton.marks]
         tag_lines = sorted({tag.line for tag in self.skeleton.tags})
         clip = last_line_inside(self.written, self.lines, self.scope)

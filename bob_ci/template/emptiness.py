@@ -53,7 +53,7 @@ def _without_target(
         return None
     targets: list[tree.Expression] = []
     for child in entry.children:
-        if child.key in NEIGHBOUR_TARGETS and not _says_nothing(child):
+        if child.key in NEIGHBOUR_TARGETS and not child.says_nothing:
             shown = _target_shown(child, entry, shape, regions)
             if shown is None:
                 return None
@@ -71,10 +71,3 @@ def _target_shown(
     if len(shown) > 1:
         return tree.Logic(all=True, operands=tuple(shown))
     return shown[0] if shown else None
-
-
-def _says_nothing(child: Child) -> bool:
-    """Whether a target is written, but empty: null, an empty string, an empty list. `{}` selects all."""
-    if child.value.tag == "tag:yaml.org,2002:map":
-        return False
-    return child.value.tag == "tag:yaml.org,2002:null" or not child.value.value

@@ -34,7 +34,7 @@ class Scope:
 
     def at(self, line: int) -> Scope:
         """The same names, another line."""
-        return replace(self, line=line)
+        return Scope(self.values, self.file, line, self.loops)
 
     def inside(self, loop: str) -> Scope:
         """The names inside one more loop."""

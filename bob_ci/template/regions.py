@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -102,8 +103,8 @@ def _opened(word: str, rest: str, tag: Tag, at: Scope) -> _Open:
         body = Body(tag.line + 1, tag.line, parse_condition(rest, at))
         return _Open(tag, Region(tag.line, tag.line, [body]), at)
     name, items = parse_loop(rest, at)
-    if name in at.loops:
-        raise at.error(f"{name}: a loop around this one has a variable of that name")
+    if name in at.loops or f"{name}_index" in at.loops:  # that is what the chart calls the loop's index
+        raise at.error(f"{name}: a loop around this one has a variable of that name, or with `_index` behind it")
     return _Open(
         tag, Region(tag.line, tag.line, [Body(tag.line + 1, tag.line)], 0, name, items), at.inside(name)
     )
@@ -148,39 +149,54 @@ def nest(regions: Sequence[Region], scope: Scope) -> list[Region]:
 
 def around(regions: Sequence[Region], line: int) -> Iterator[tuple[Region, Body]]:
     """The regions that a line is in, outermost first."""
-    for region in regions:
-        body = region.body_at(line) if region.first <= line <= region.last else None
-        if body is not None:
-            yield region, body
-            yield from around(body.inner, line)
-            return
+    position = bisect_right(regions, line, key=_first_line) - 1
+    # Of regions with the same lines one is inside the other, so at most one begins last before a line.
+    region = regions[position] if position >= 0 else None
+    body = region.body_at(line) if region is not None else None
+    if region is not None and body is not None:
+        yield region, body
+        yield from around(body.inner, line)
+
+
+def _first_line(region: Region) -> int:
+    return region.first
 
 
 def last_line_inside(
     written: Sequence[Region], text_lines: Sequence[str], scope: Scope
 ) -> Callable[[int, int], int]:
-    """Where a range of lines that a YAML node spans really ends: before the end of a block around it.
+    """Where a range of lines that a YAML node spans really ends: behind its last content.
 
-    A block scalar reaches over empty lines, and tags are empty lines to the YAML parser.
+    A block scalar reaches over empty lines, and tags are empty lines to the YAML parser. A block that is
+    begun in the range and has nothing behind it belongs to it; a block around it must not end in it.
     """
-    bounds = [
-        (region.first, bound)
-        for region in written
-        for bound in (*(body.first - 1 for body in region.bodies[1:]), region.last)
-    ]
+    begun = sorted(written, key=lambda region: region.first)
+    firsts = [region.first for region in begun]
+    ends = _ends_of_bodies(written, len(text_lines))
 
     def clip(first: int, last: int) -> int:
-        bound = min((b for opened, b in bounds if opened < first <= b <= last), default=None)
-        if bound is None:
-            return last
-        if any(line.strip() for line in text_lines[bound : last + 1]):
-            raise scope.at(bound + 1).error(
+        while last > first and not text_lines[last].strip():
+            last -= 1
+        for region in begun[bisect_left(firsts, first) : bisect_right(firsts, last)]:
+            if region.last > last and not any(map(str.strip, text_lines[last + 1 : region.last + 1])):
+                last = region.last
+        if ends[first] <= last:
+            raise scope.at(ends[first] + 1).error(
                 "a block ends inside a list item or key that begins in it",
                 hint="a block holds whole list items or whole keys",
             )
-        return bound - 1
+        return last
 
     return clip
+
+
+def _ends_of_bodies(written: Sequence[Region], lines: int) -> list[int]:
+    """For each line the line of the tag that ends the innermost branch around it."""
+    ends = [lines] * lines
+    for region in written:  # outer before inner
+        for body in region.bodies:
+            ends[body.first : body.last + 1] = [body.last + 1] * (body.last + 1 - body.first)
+    return ends
 
 
 def check_whole(written: Sequence[Region], shape: Outline, text_lines: Sequence[str], scope: Scope) -> None:

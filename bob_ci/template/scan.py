@@ -7,8 +7,10 @@ line; so the skeleton has the source's lines, and a YAML parser tells what each 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from bob_ci.errors import InputError
 
@@ -193,8 +195,12 @@ class _Scanner:
     def _remove_lines(self, start: int, end: int) -> None:
         self.removed.update(range(self._line(start), self._line(end) + 1))
 
+    @cached_property
+    def line_ends(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self.source)]
+
     def _line(self, index: int) -> int:
-        return self.source.count("\n", 0, index)
+        return bisect_left(self.line_ends, index)
 
     def _refuse_whitespace_control(self, match: re.Match[str]) -> None:
         token = match.group()
