@@ -57,6 +57,7 @@ def ci_variables(environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[str,
 
 
 def github(variables: Mapping[str, str]) -> Claim | None:
+    """What GitHub says about the checkout; None outside of it."""
     ref_name, head_ref = variables.get("GITHUB_REF_NAME"), variables.get("GITHUB_HEAD_REF")
     checkout = variables.get("GITHUB_SHA")
     if not (ref_name or head_ref or checkout):
@@ -81,7 +82,6 @@ def github(variables: Mapping[str, str]) -> Claim | None:
 
 
 def _pull_request(variables: Mapping[str, str]) -> _PullRequest:
-    """What GitHub says about the checkout; None outside of it."""
     """The head of the pull request that the event file tells of."""
     file = variables.get("GITHUB_EVENT_PATH")
     if not file:
@@ -104,6 +104,7 @@ def _pull_request(variables: Mapping[str, str]) -> _PullRequest:
 
 
 def gitlab(variables: Mapping[str, str]) -> Claim | None:
+    """What GitLab says about the checkout; None outside of it."""
     names = ("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_COMMIT_TAG", "CI_COMMIT_BRANCH", "CI_COMMIT_REF_NAME")
     branch = next((variables[name] for name in names if name in variables), None)
     checkout = variables.get("CI_COMMIT_SHA")
@@ -124,7 +125,6 @@ def gitlab(variables: Mapping[str, str]) -> Claim | None:
 
 
 def believed(claims: Sequence[Claim], head: str | None) -> tuple[Claim | None, tuple[str, ...]]:
-    """What GitLab says about the checkout; None outside of it."""
     """The first claim that speaks of the commit that is checked out, and what is said against the others."""
     doubts: list[str] = []
     for claim in claims:

@@ -56,6 +56,7 @@ class Git:
     target: str  # the bundle, seen from the directory
 
     def ask(self, *arguments: str) -> _Reply:
+        """Run git, and give its status, output and errors."""
         with _git_environment(self.directory):
             try:
                 from git import Git, GitCommandNotFound
@@ -74,7 +75,6 @@ class Git:
 
 @contextmanager
 def _git_environment(directory: Path) -> Iterator[None]:
-        """Run git, and give its status, output and errors."""
     """Give child processes our GIT_* variables: GitPython can add to the environment, not take away."""
     settings = {"core.fsmonitor": "false"}  # names a program to run
     if root := _work_tree(directory):
@@ -123,6 +123,7 @@ class Checkout(NamedTuple):
 
 
 def checkout_at(path: Path) -> Checkout:
+    """The repository around a path."""
     git = _git_at(path)
     try:
         reply = git.ask("rev-parse", "--is-inside-work-tree", "HEAD")
@@ -142,7 +143,6 @@ def checkout_at(path: Path) -> Checkout:
 
 
 def _git_at(path: Path) -> Git:
-    """The repository around a path."""
     """Git at the bundle, or at the nearest parent that exists."""
     place = Path(os.path.realpath(path))  # Path.resolve raises at a loop of links
     while not _holds(place.exists) and place != place.parent:
@@ -172,6 +172,7 @@ class Refs(NamedTuple):
 
 
 def refs_at(git: Git, commit: str) -> Refs:
+    """The tags and branches that point at a commit."""
     fields = "%(refname)%00%(HEAD)%00%(symref)"
     kinds = {"tags": "refs/tags/", "branches": "refs/heads/", "remote_branches": "refs/remotes/origin/"}
     reply = git.ask("for-each-ref", f"--points-at={commit}", f"--format={fields}", *kinds.values())
@@ -192,7 +193,6 @@ def refs_at(git: Git, commit: str) -> Refs:
 
 
 def remotes_of(git: Git) -> dict[str, str]:
-    """The tags and branches that point at a commit."""
     """The addresses of the remotes as they are written: the last of a name wins, as in `git config --get`."""
     reply = git.ask("config", "--null", "--get-regexp", r"^remote\..*\.url$")
     entries = (entry.partition("\n") for entry in reply.output.split("\0") if entry)
