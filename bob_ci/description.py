@@ -65,7 +65,7 @@ def describe(store: Store, selector: str, platform: Platform | None = None) -> D
         annotations=image.manifest.annotations,
         name=_text(bob.get("name")),
         version=_text(bob.get("version")),
-        images=tuple(str(each) for each in bob.get("images") or ()),
+        images=_texts(bob.get("images")),
         platforms=tuple(_part(store, child) for child in image.children),
         allows=_allows(files),
         referrers=tuple(_referrers(store, image)),
@@ -74,6 +74,10 @@ def describe(store: Store, selector: str, platform: Platform | None = None) -> D
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def _part(store: Store, child: Descriptor) -> PlatformPart:
@@ -89,7 +93,8 @@ def _allows(files: Mapping[str, bytes]) -> tuple[Allows, ...]:
         return ()
     try:
         return tuple(allows(load_objects(rendered.decode())))
-    except (ValueError, yaml.YAMLError) as error:
+    # Anybody may have made it: YAML of any shape, which the counting takes for a profile's.
+    except (ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
         raise BobError(f"{RENDERED_FOLDER}bob.yaml: not readable: {error}") from None
 
 

@@ -11,7 +11,7 @@ from bob_ci.errors import BobError
 from bob_ci.oci.descriptor import Descriptor, digest_of, load_json
 from bob_ci.oci.manifest import Manifest, check_manifest
 from bob_ci.oci.platform import Platform
-from bob_ci.oci.store import NotFoundError, Store
+from bob_ci.oci.store import MAX_BLOB_SIZE, NotFoundError, Store
 from bob_ci.oci.unpack import LIMITS, ArchiveError, gunzip, unpack
 
 _UNKNOWN = Platform("unknown", "unknown")  # what BuildKit gives to attestations
@@ -24,7 +24,7 @@ class Image:
     Attributes:
         descriptor: its own.
         manifest: what it says.
-        children: of an index: its manifests with a platform, in the index's order.
+        children: of an index: its manifests, in its order, without what is for no platform.
     """
 
     descriptor: Descriptor
@@ -35,7 +35,7 @@ class Image:
         """The manifests for platforms; a manifest without index is its own."""
         if not self.manifest.is_index:
             return (self.descriptor,)
-        return tuple(child for child in self.manifest.manifests if child.platform not in (None, _UNKNOWN))
+        return tuple(child for child in self.manifest.manifests if child.platform != _UNKNOWN)
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def child_for(image: Image, platform: Platform | None, where: str) -> Descriptor
             if one is None or (child.platform is not None and child.platform.satisfies(one)):
                 return child
     raise NotFoundError(
-        f"{where}: nothing for {platform}" if platform else f"{where}: the index is empty",
+        f"{where}: nothing for {platform}" if platform else f"{where}: the index names no artifact",
         hint=f"it has {', '.join(image.platforms)}" if image.platforms else None,
     )
 
@@ -101,6 +101,15 @@ def read_config(store: Store, manifest: Manifest) -> dict[str, Any]:
     if manifest.config is None or manifest.config.media_type != CONFIG_TYPE:
         return {}
     return load_json(store.fetch_blob(manifest.config), manifest.config.digest)
+
+
+def platform_of(config: Mapping[str, Any]) -> Platform | None:
+    """The platform that a config names; None where it names none.
+
+    Raises:
+        BobError: a part of it is no text.
+    """
+    return Platform.from_json(config)
 
 
 def bob_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -128,6 +137,8 @@ def files_of(store: Store, manifest: Manifest, config: Mapping[str, Any]) -> dic
         BobError: an archive is unsafe, or its digest is not the one that the config has.
     """
     files: dict[str, bytes] = {}
+    if sum(layer.size for layer in manifest.layers) > MAX_BLOB_SIZE:
+        raise ArchiveError(f"layers: more than {MAX_BLOB_SIZE} bytes")
     for position, layer in enumerate(manifest.layers):
         data = store.fetch_blob(layer)
         if layer.media_type.endswith(("tar+gzip", "tar.gzip")):
@@ -138,6 +149,9 @@ def files_of(store: Store, manifest: Manifest, config: Mapping[str, Any]) -> dic
         for name in found.keys() & files.keys():
             raise ArchiveError(f"{layer.digest}: {name} is in two layers")
         files.update(found)
+        # Each archive has its limit; many of them together have one too.
+        if sum(map(len, files.values())) > MAX_BLOB_SIZE:
+            raise ArchiveError(f"layers: more than {MAX_BLOB_SIZE} bytes once decompressed")
     return files
 
 
@@ -156,11 +170,11 @@ def _check_diff_id(data: bytes, config: Mapping[str, Any], position: int) -> Non
     """The config's digest of the layer: over the compressed or over the uncompressed file (FORMAT.md 5)."""
     rootfs = config.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-    if not isinstance(diff_ids, list) or position >= len(diff_ids):
-        return
-    expected = diff_ids[position]
-    if expected != digest_of(data) and expected != digest_of(gunzip(data, limit=LIMITS.total)):
-        raise BobError(f"layer {position}: its digest is not {expected}, which its config names")
-    content = bob_of(config).get("contentDigest")
-    if content is not None and position == 0 and content != digest_of(gunzip(data, limit=LIMITS.total)):
-        raise BobError(f"layer {position}: its contents are not {content}, which its config names")
+    content = bob_of(config).get("contentDigest") if position == 0 else None
+    found = digest_of(gunzip(data, limit=LIMITS.total))
+    if isinstance(diff_ids, list) and position < len(diff_ids):
+        expected = diff_ids[position]
+        if expected not in (digest_of(data), found):
+            raise BobError(f"layer {position}: its digest is not {expected!r}, which its config names")
+    if content is not None and content != found:
+        raise BobError(f"layer {position}: its contents are not {content!r}, which its config names")

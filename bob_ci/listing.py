@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bob_ci.errors import BobError, InputError
@@ -12,6 +12,8 @@ from bob_ci.oci.store import Store
 
 # The tags under which clients keep referrers and signatures of a digest (distribution-spec; cosign).
 _DIGEST_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{32,}(?:\.\w+)?")
+
+_VERSION = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)(?:-([0-9A-Za-z.-]+))?(?:[+_][0-9A-Za-z.-]+)?")
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,24 @@ def tags_of(store: Store, *, pattern: str | None = None, limit: int | None = Non
     except re.error as error:
         raise InputError(f"--filter-regex {pattern}: {error}") from None
     tags = [tag for tag in store.tags() if not _DIGEST_TAG.fullmatch(tag)]
-    found = sorted((tag for tag in tags if wanted is None or wanted.search(tag)), key=_rank)
-    return found[:limit]
+    found = sorted(tag for tag in tags if wanted is None or wanted.search(tag))
+    versions = [tag for tag in found if _VERSION.fullmatch(tag)]
+    versions.sort(key=_precedence, reverse=True)
+    return [*versions, *(tag for tag in found if tag not in versions)][:limit]
 
 
-def _rank(tag: str) -> tuple[int, tuple[int, ...], int, str]:
-    match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?(?:[+_][0-9A-Za-z.-]+)?", tag)
-    if match is None:
-        return (1, (), 0, tag)
-    numbers = tuple(-int(number) for number in match.groups()[:3])
-    return (0, numbers, 1 if match[4] else 0, tag)
+def stable_last(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags, each once, as they move: who follows `stable` sees the others moved already."""
+    return tuple(sorted(dict.fromkeys(tags), key=lambda tag: tag == "stable"))
+
+
+def _precedence(tag: str) -> tuple[tuple[int, ...], bool, list[tuple[bool, int, str]]]:
+    """What decides between two versions (semver.org, 11)."""
+    match = _VERSION.fullmatch(tag)
+    *numbers, prerelease = match.groups("") if match else [""]
+    parts = prerelease.split(".") if prerelease else []
+    ranks = [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    return tuple(map(int, numbers)), not parts, ranks
 
 
 def rows(store: Store, tags: list[str]) -> Iterator[Row]:

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bob_ci import git
-from bob_ci.artifact import CHART_FOLDER, RENDERED_FOLDER, About, Artifact, Content, build
+from bob_ci.artifact import (
+    CHART_FOLDER,
+    CREATED,
+    RENDERED_FOLDER,
+    REVISION,
+    SOURCE,
+    About,
+    Artifact,
+    Content,
+    build,
+)
 from bob_ci.bundle.chart import chart_files
 from bob_ci.bundle.manifest import Manifest
 from bob_ci.bundle.name import bundle_name
@@ -78,10 +88,24 @@ def prepare(request: Request, environ: Mapping[str, str], *, with_lint: bool = T
     origin = origin_of(request, environ)
     rendered = _render(bundle, request)
     findings = tuple(lint(bundle, rendered)) if with_lint else ()
+    _refuse_annotations(request.annotations)
     about = _about(bundle.manifest, origin, rendered, request.annotations)
     contents = [_content(bundle, one, about.name) for one in rendered] or _as_it_is(bundle, request)
     notices = (*origin.notices, *_notices(bundle, contents))
     return Prepared(bundle, origin, build(contents, about), findings, notices)
+
+
+# What has a flag or a rule of its own, and stands in the config or decides about it.
+_NOT_BY_ANNOTATION = {
+    SOURCE: "use --source",
+    REVISION: "use --revision",
+    CREATED: "it is the commit's time, or SOURCE_DATE_EPOCH",
+}
+
+
+def _refuse_annotations(annotations: Mapping[str, str]) -> None:
+    for key in annotations.keys() & _NOT_BY_ANNOTATION.keys():
+        raise InputError(f"--annotation {key}: not given this way", hint=_NOT_BY_ANNOTATION[key])
 
 
 def origin_of(request: Request, environ: Mapping[str, str]) -> Origin:
@@ -115,7 +139,18 @@ def _render(bundle: Bundle, request: Request) -> list[Rendered]:
 
 
 def _content(bundle: Bundle, rendered: Rendered, name: str) -> Content:
-    """Sources at the root, the chart and the rendered objects in folders of their own (FORMAT.md 5)."""
+    """Sources at the root, the chart and the rendered objects in folders of their own (FORMAT.md 5).
+
+    Raises:
+        InputError: a source lies in one of these folders.
+    """
+    for file in bundle.files:
+        if file.startswith((CHART_FOLDER, RENDERED_FOLDER)):
+            folder = file.partition("/")[0]
+            raise InputError(
+                f"{bundle.where(file)}: cannot be packed: the artifact has its own `{folder}/`",
+                hint="move it, and change spec.files of manifest.yaml",
+            )
     chart = chart_files(rendered.view, bundle.manifest, name)
     files = {
         **bundle.files,
@@ -128,7 +163,7 @@ def _content(bundle: Bundle, rendered: Rendered, name: str) -> Content:
 def _as_it_is(bundle: Bundle, request: Request) -> list[Content]:
     if bundle.kind is Kind.CHART:
         return [Content(platform, bundle.files) for platform in platforms_of(bundle, request.platforms)]
-    if len(request.platforms) > 1:
+    if len(set(request.platforms)) > 1:
         raise InputError(f"{request.path}: a directory that is no bundle is packed for one platform")
     if not bundle.files:
         raise InputError(f"{request.path}: the directory is empty")

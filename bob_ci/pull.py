@@ -8,9 +8,9 @@ from enum import Enum
 
 from bob_ci.artifact import CHART_FOLDER, RENDERED_FOLDER
 from bob_ci.errors import BobError
-from bob_ci.inspect import child_for, files_of, open_image, read_config, read_image
+from bob_ci.inspect import child_for, files_of, open_image, platform_of, read_config, read_image
 from bob_ci.oci.platform import Platform
-from bob_ci.oci.store import Store
+from bob_ci.oci.store import NotFoundError, Store
 
 
 class Part(Enum):
@@ -49,13 +49,17 @@ def pull(
     image = open_image(store, selector)
     descriptor = child_for(image, platform, f"{store.name}@{image.descriptor.digest}")
     child = read_image(store, descriptor)
-    files = files_of(store, child.manifest, read_config(store, child.manifest))
+    config = read_config(store, child.manifest)
+    # What a child's own digest names has no descriptor in an index: there its config says the platform.
+    there = descriptor.platform or platform_of(config)
+    if platform is not None and there is not None and not there.satisfies(platform):
+        raise NotFoundError(f"{store.name}@{descriptor.digest}: for {there}, not for {platform}")
+    files = files_of(store, child.manifest, config)
     chosen = {name: data for name, data in files.items() if not parts or part_of(name) in parts}
     if not chosen:
         wanted = ", ".join(part.value for part in parts)
         raise BobError(f"{store.name}@{descriptor.digest}: holds no {wanted or 'files'}")
-    name = str(descriptor.platform) if descriptor.platform else None
-    return Pulled(image.descriptor.digest, descriptor.digest, name, chosen)
+    return Pulled(image.descriptor.digest, descriptor.digest, str(there) if there else None, chosen)
 
 
 def part_of(name: str) -> Part:

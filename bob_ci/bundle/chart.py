@@ -9,6 +9,7 @@ from bob_ci.bundle.manifest import Manifest
 from bob_ci.bundle.schema import values_schema
 from bob_ci.bundle.values import Path, Values
 from bob_ci.bundle.view import View
+from bob_ci.template import patterns
 from bob_ci.template.filters import quote
 from bob_ci.template.gotemplate import helpers, to_go_template
 
@@ -105,4 +106,5 @@ def _key(key: str) -> str:
 
 def _comment(lines: Sequence[str], depth: int) -> Iterator[str]:
     for line in lines:
-        yield "  " * depth + line + "\n"
+        if patterns.is_text(line):  # what is no text to YAML cannot stand in a comment either
+            yield "  " * depth + line + "\n"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bob_ci import yaml_source
 from bob_ci.errors import InputError
 from bob_ci.oci.platform import Platform
+from bob_ci.template import patterns
 
 API_VERSION = "k8sstormcenter.io/v1alpha1"
 KIND = "BoBManifest"
@@ -84,7 +85,7 @@ def _scalar(key: str, node: yaml_source.Located, file: str) -> str:
 def _text(key: str, node: yaml_source.Located, file: str) -> str:
     if not isinstance(node.value, str):
         raise InputError(f"{key}: must be a string", file=file, line=node.line)
-    if any(ord(char) < ord(" ") and char != "\n" for char in node.value):
+    if not patterns.is_text(node.value):
         raise InputError(f"{key}: holds a control character", file=file, line=node.line)
     return node.value.strip()
 

@@ -38,12 +38,13 @@ class RenderedFile:
     def source_lines(self) -> Sequence[int]:
         """For each rendered line (from 0) the line of the template (from 1) that it began in."""
         lines: list[int] = []
-        begun = False
+        at_start = True
         for piece in self.pieces:
-            for number in range(piece.text.count("\n") + 1):
-                if number or not begun:
-                    lines.append(piece.line + number)
-                    begun = True
+            if at_start and piece.text:
+                lines.append(piece.line)
+            breaks = piece.text.count("\n")
+            at_start = piece.text.endswith("\n") or (at_start and not piece.text)
+            lines.extend(piece.line + number for number in range(1, breaks + (not at_start)))
         return lines
 
 

@@ -29,7 +29,7 @@ _NAMES = {pattern: name for name, pattern in _DEFINITIONS.items()}
 class _Shape:
     """What is known of a value: from what is given, and from how templates use it."""
 
-    kind: str | None = None
+    kinds: set[str] = field(default_factory=set)
     required: bool = False
     patterns: set[str] = field(default_factory=set)
     children: dict[str, _Shape] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class _Shape:
 
 def values_schema(data: Mapping[str, Any], asked: Iterable[Use]) -> bytes:
     """The schema of a chart's values: `bob` with every value, its type, what it must fit, what is required."""
-    root = _Shape("map")
+    root = _Shape({"map"})
     for use in asked:
         _add_use(root, use)
     _add_data(root, data)
@@ -57,42 +57,55 @@ def values_schema(data: Mapping[str, Any], asked: Iterable[Use]) -> bytes:
 def _add_use(root: _Shape, use: Use) -> None:
     shape = root
     for key in use.path:
-        shape.kind = "list" if key == ITEM else "map"
+        shape.kinds.add("list" if key == ITEM else "map")
         shape = shape.child(key)
         shape.required = shape.required or use.required
     if use.kind in (Kind.LIST, Kind.STRING):
-        shape.kind = use.kind.value
+        shape.kinds.add(use.kind.value)
     if use.pattern is not None:
         shape.patterns.add(_NAMES[use.pattern])
 
 
 def _add_data(shape: _Shape, value: object) -> None:
     if isinstance(value, Mapping):
-        shape.kind = "map"
+        shape.kinds.add("map")
         for key, item in value.items():
             _add_data(shape.child(key), item)
     elif isinstance(value, list):
-        shape.kind = "list"
+        shape.kinds.add("list")
         for item in value:
             _add_data(shape.child(ITEM), item)
     else:
-        shape.kind = "string"
+        shape.kinds.add("string")
 
 
 def _schema(shape: _Shape) -> dict[str, Any]:
-    if shape.kind == "map":
-        required = [key for key, child in shape.children.items() if child.required]
-        properties = {key: _schema(child) for key, child in shape.children.items()}
-        return {
-            "type": "object",
-            **({"required": required} if required else {}),
-            "properties": properties,
-            "additionalProperties": False,
-        }
-    if shape.kind == "list":
-        return {"type": "array", "items": _schema(shape.children.get(ITEM, _Shape("string")))}
+    """What only `to_yaml` prints may be of several kinds; of what never was given nothing is known: `{}`."""
+    schemas = [_SCHEMA_OF[kind](shape) for kind in sorted(shape.kinds)]
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas} if schemas else {}
+
+
+def _map(shape: _Shape) -> dict[str, Any]:
+    children = {key: child for key, child in shape.children.items() if key != ITEM}
+    required = [key for key, child in children.items() if child.required]
+    return {
+        "type": "object",
+        **({"required": required} if required else {}),
+        "properties": {key: _schema(child) for key, child in children.items()},
+        "additionalProperties": False,
+    }
+
+
+def _list(shape: _Shape) -> dict[str, Any]:
+    return {"type": "array", "items": _schema(shape.child(ITEM))}
+
+
+def _string(shape: _Shape) -> dict[str, Any]:
     references = [{"$ref": f"#/definitions/{name}"} for name in _definitions_of(shape)]
     return references[0] if len(references) == 1 else {"allOf": references}
+
+
+_SCHEMA_OF = {"map": _map, "list": _list, "string": _string}
 
 
 def _definitions_of(shape: _Shape) -> list[str]:
@@ -108,8 +121,6 @@ def _used(shape: _Shape) -> list[str]:
     while stack:
         one = stack.pop()
         stack.extend(one.children.values())
-        if one.kind == "list" and not one.children:
-            found.add("text")
-        if one.kind not in ("map", "list"):
+        if "string" in one.kinds:
             found.update(_definitions_of(one))
     return [name for name in _DEFINITIONS if name in found]

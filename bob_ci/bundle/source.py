@@ -195,5 +195,5 @@ def text(data: bytes, file: str) -> str:
         if wrong in decoded:
             position = decoded.replace("\r\n", "  ").find(wrong)
             if position >= 0:
-                raise InputError(f"holds {name}", file=file, line=data.count(b"\n", 0, position) + 1)
+                raise InputError(f"holds {name}", file=file, line=decoded.count("\n", 0, position) + 1)
     return decoded

@@ -10,6 +10,7 @@ from typing import Any
 from bob_ci import yaml_source
 from bob_ci.errors import InputError
 from bob_ci.template import patterns
+from bob_ci.template.filters import BLANKS
 from bob_ci.template.uses import ITEM
 
 Path = tuple[str, ...]
@@ -100,7 +101,7 @@ def read_lines(text: str, file: str) -> Values:
     places: dict[Path, Place] = {}
     comments: dict[Path, tuple[str, ...]] = {}
     above: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         place = Place(file, number)
         if not line.strip() or _COMMENT.match(line):
             above = [*above, line.strip()] if line.strip() else above
@@ -125,14 +126,14 @@ def _assignment(line: str, place: Place) -> tuple[str, str | list[str]]:
         raise _error(f"{line.strip()!r}: not `key=value`", place)
     if not _KEY.fullmatch(key):
         raise _error(f"{key!r}: a key is letters, digits and `_`, and does not begin with a digit", place)
-    return key, typed(key, value.strip(), place)
+    return key, typed(key, value.strip(BLANKS), place)
 
 
 def typed(key: str, text: str, place: Place) -> str | list[str]:
     """The value that a text gives to a key: a key in capitals is a list, one in lower case a scalar."""
     if key.isupper():
         return _elements(text, place)
-    if not key.islower() and key.strip("_0123456789"):
+    if key.lower() != key:
         raise _error(f"{key}: in mixed case; lower case is a scalar, capitals are a list", place)
     return _scalar(key, text, place)
 
@@ -157,7 +158,7 @@ def _unquoted(text: str, place: Place) -> str:
     return text
 
 
-_ELEMENT = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^,"'][^,]*|)\s*(,|\Z)""")
+_ELEMENT = re.compile(r"""[ \t]*("(?:[^"\\]|\\.)*"|'[^']*'|[^,"'][^,]*|)[ \t]*(,|\Z)""")
 
 
 def _elements(text: str, place: Place) -> list[str]:
@@ -167,7 +168,7 @@ def _elements(text: str, place: Place) -> list[str]:
         match = _ELEMENT.match(text, position)
         if match is None:
             raise _error(f"{text[position:]}: an element that begins with a quote ends with it", place)
-        element = match[1].strip()
+        element = match[1].strip(BLANKS)
         if not element:
             raise _error(f'{text}: an empty element; an empty string is written ""', place)
         found.append(_unquoted(element, place))
@@ -290,12 +291,8 @@ def _check_texts(value: object, path: Path, places: Mapping[Path, Place]) -> Non
     elif isinstance(value, list):
         for item in value:
             _check_texts(item, (*path, ITEM), places)
-    elif isinstance(value, str) and not (patterns.matches(patterns.TEXT, value) and _encodes(value)):
+    elif isinstance(value, str) and not patterns.is_text(value):
         near = path
         while near and near not in places:
             near = near[:-1]
         raise _error(f"{'.'.join(path)}: holds a control character or one that is no text", places.get(near))
-
-
-def _encodes(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)

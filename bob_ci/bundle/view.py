@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bob_ci.bundle import values as bundle_values
-from bob_ci.bundle.hook import with_test_hook
+from bob_ci.bundle.hook import hook_edits
 from bob_ci.bundle.source import MAX_FILE_BYTES, Bundle, Kind, text
 from bob_ci.bundle.values import Values
 from bob_ci.errors import InputError
 from bob_ci.oci.platform import Platform
-from bob_ci.profile.schema import fields_of
+from bob_ci.profile.schema import KindFields, fields_of
 from bob_ci.template import patterns
 from bob_ci.template.compiler import compile_template
 from bob_ci.template.filters import Kind as ValueKind
@@ -100,12 +100,27 @@ def _template(bundle: Bundle, folder: str, role: str, values: Values) -> Templat
     file = bundle.where(name)
     source = text(data, file)
     if role == "test":
-        source = with_test_hook(source, file)
+        return compile_template(source, file, values.data, _fields_of, lambda found: hook_edits(found, file))
+    if role == "profiles":
+        return compile_template(source, file, values.data, lambda found: _fields_of_profile(found, file))
     return compile_template(source, file, values.data, _fields_of)
 
 
-def _fields_of(document: Document) -> Any:
+def _fields_of(document: Document) -> KindFields | None:
     return fields_of(document.api_version, document.kind)
+
+
+def _fields_of_profile(document: Document, file: str) -> KindFields | None:
+    """The same for `bob.yaml`, where a profile must be known for one before it is rendered."""
+    if document.kind.endswith("List"):
+        raise InputError(
+            f"{document.kind}: a list of profiles with placeholders",
+            file=file,
+            hint="write them as documents, separated by `---`",
+        )
+    if not (document.api_version + document.kind).isascii():
+        raise InputError("a placeholder in apiVersion or kind of a profile", file=file)
+    return _fields_of(document)
 
 
 # values

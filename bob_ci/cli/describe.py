@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,7 +37,7 @@ def describe(reference: Reference, platform: Platform | None, form: str) -> None
 
 def _text(reference: str, found: Description) -> None:
     title = " ".join(part for part in (found.name, found.version) if part)
-    click.echo(click.style(reference, bold=True) + (f"  {title}" if title else ""))
+    click.echo(click.style(reference, bold=True) + (f"  {output.safe(title)}" if title else ""))
     output.fields([("digest", found.digest), ("type", found.artifact_type or found.media_type)])
     known = [(key.removeprefix(_PREFIX), text) for key, text in found.annotations.items()]
     output.fields(known)
@@ -100,4 +101,4 @@ def _mermaid(found: Description) -> Iterator[str]:
 
 def _label(text: str) -> str:
     """Text inside a quoted Mermaid label."""
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+    return html.escape(output.safe(text))

@@ -25,7 +25,7 @@ FINDINGS = 3
 @options.fail_on_option
 @options.format_option("text", "json")
 def lint(bundles: tuple[Path, ...], overrides: Overrides, fail_on: Severity, form: str) -> int:
-    """Check BUNDLES (default: this directory): files, values, placeholders, and the fields of what they render to."""
+    """Check BUNDLES (default: this directory): files, values, placeholders, and what they render to."""
     paths = bundles or (Path(),)
     findings = [finding for path in paths for finding in _findings(path, overrides)]
     if form == "json":

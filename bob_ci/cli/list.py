@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bob_ci.cli import options, output
+from bob_ci.errors import InputError
 from bob_ci.listing import Row, rows, tags_of
 from bob_ci.oci.open import open_store
 from bob_ci.oci.reference import Reference
@@ -18,7 +19,12 @@ from bob_ci.oci.reference import Reference
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
 @options.format_option("text", "json")
 def list_artifacts(reference: Reference, pattern: str | None, limit: int | None, form: str) -> None:
-    """List the tags of a repository, highest version first."""
+    """List the tags of a repository, highest version first. REFERENCE has neither tag nor digest."""
+    if reference.selector is not None:
+        raise InputError(
+            f"{reference}: one artifact, not a repository",
+            hint=f"bobctl list artifact {reference.name}, or bobctl describe artifact {reference}",
+        )
     store = open_store(reference)
     found = list(rows(store, tags_of(store, pattern=pattern, limit=limit)))
     if form == "json":

@@ -98,12 +98,12 @@ def conditions_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--if-exists`, `--if-changed`, `--require-clean`, `--tag`."""
     for option in (
         click.option("--require-clean", is_flag=True, help="Refuse a git tree with changes."),
-        click.option("--if-changed", is_flag=True, help="Write nothing when the contents are the tag's already."),
+        click.option("--if-changed", is_flag=True, help="Write nothing when the contents are the same."),
         click.option(
-            "--if-exists", type=click.Choice(["replace", "skip", "fail"]), default="replace", show_default=True,
-            help="What to do when the tag names another artifact.",
+            "--if-exists", type=click.Choice(["replace", "skip", "fail"]), default="replace",
+            show_default=True, help="What to do when the tag names another artifact.",
         ),
-        click.option("--tag", "tags", multiple=True, help="A further tag, moved to the same digest; may be repeated."),
+        click.option("--tag", "tags", multiple=True, help="A further tag of the same digest; repeatable."),
     ):  # fmt: skip
         function = option(function)
     return function

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,13 +21,13 @@ _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "b
 
 def print_json(result: Mapping[str, Any]) -> None:
     """A result as JSON, with the schema that it follows first."""
-    text = json.dumps({"schema": SCHEMA, **result}, indent=2, ensure_ascii=False, default=_json_text)
-    click.echo(text)
+    members = {"schema": SCHEMA, **result}
+    click.echo(json.dumps(members, indent=2, ensure_ascii=False, allow_nan=False, default=_json_text))
 
 
 def _json_text(value: object) -> str:
     """What YAML has a type for and JSON has not: times, and bytes."""
-    if isinstance(value, datetime.date):  # datetime is one
+    if isinstance(value, dt.date):  # dt.datetime is one
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
@@ -47,7 +47,7 @@ def notice(text: str) -> None:
 def say_error(text: str, hint: str | None = None) -> None:
     """What failed, and the next step on a line of its own, on stderr."""
     # Messages of other programs (helm) have several lines.
-    lines = "\n".join(map(safe, text.splitlines()))
+    lines = "\n".join(map(safe, text.split("\n")))
     click.echo(f"{click.style('error:', fg='red', bold=True)} {lines}", err=True)
     if hint:
         click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {safe(hint)}", err=True)

@@ -17,7 +17,7 @@ from bob_ci.oci.platform import Platform
 from bob_ci.oci.reference import Reference
 from bob_ci.oci.store import Store
 from bob_ci.prepare import Prepared, Request, prepare
-from bob_ci.publish import IfExists, Move, Published, Target, plan, target
+from bob_ci.publish import IfExists, Plan, Published, Target, plan, target
 from bob_ci.publish import publish as publish_artifact
 
 FINDINGS = 3
@@ -62,9 +62,7 @@ def publish(
     if at_or_above(prepared.findings, fail_on):
         click.echo(f"not published: there are findings of severity {fail_on} or worse", err=True)
         return FINDINGS
-    where = target(
-        reference, prepared.origin, tags=tags, if_exists=IfExists(if_exists), if_changed=if_changed
-    )
+    where = target(reference, prepared, tags=tags, if_exists=IfExists(if_exists), if_changed=if_changed)
     store = open_store(where.reference)
     if dry_run:
         show_plan(prepared, where, store, form)
@@ -131,44 +129,44 @@ def _platforms(artifact: Artifact) -> list[dict[str, Any]]:
 
 def show_plan(prepared: Prepared, where: Target, store: Store, form: str) -> None:
     """What a publish would do."""
-    moves = plan(prepared, where, store)
+    planned = plan(prepared, where, store)
     if form == "json":
-        would_change = any(move.before != move.after for move in moves)
-        done = Published(where.reference, prepared.artifact.digest, where.tags, would_change)
-        output.print_json({**report(prepared, done), "dryRun": True, "plan": _plan(prepared, moves, store)})
+        output.print_json(
+            {**report(prepared, planned.outcome), "dryRun": True, "plan": _plan(planned, store)}
+        )
+        return
+    if planned.outcome.skipped:
+        click.echo(f"would keep {planned.outcome.skipped}")
         return
     click.echo(f"would publish {where.reference}")
     output.fields([("digest", prepared.artifact.digest)])
     _show_artifact(prepared)
-    for write in _writes(prepared.artifact, store):
-        state = "there already" if write["present"] else "to write"
-        output.fields([("blob", f"{write['digest']}  {output.size(write['size'])}  {state}")])
-    for move in moves:
-        state = (
-            "unchanged"
-            if move.before == move.after
-            else f"{output.short(move.before)} → {output.short(move.after)}"
-        )
+    for write in planned.writes:
+        state = "there already" if write.present else "to write"
+        blob = write.descriptor
+        output.fields([("blob", f"{blob.digest}  {output.size(blob.size)}  {state}")])
+    for move in planned.moves:
+        same = move.before == move.after
+        state = "unchanged" if same else f"{output.short(move.before)} → {output.short(move.after)}"
         output.fields([("tag", f"{move.tag}  {state}")])
-    output.fields([("needs", f"write access to {store.name}")])
+    output.fields(("needs", text) for text in _permissions(planned, store))
 
 
-def _plan(prepared: Prepared, moves: list[Move], store: Store) -> dict[str, Any]:
+def _plan(planned: Plan, store: Store) -> dict[str, Any]:
     return {
-        "writes": _writes(prepared.artifact, store),
-        "tags": [{"tag": move.tag, "from": move.before, "to": move.after} for move in moves],
-        "permissions": [f"write access to {store.name}"],
+        "writes": [
+            {
+                "digest": write.descriptor.digest,
+                "mediaType": write.descriptor.media_type,
+                "size": write.descriptor.size,
+                "present": write.present,
+            }
+            for write in planned.writes
+        ],
+        "tags": [{"tag": move.tag, "from": move.before, "to": move.after} for move in planned.moves],
+        "permissions": _permissions(planned, store),
     }
 
 
-def _writes(artifact: Artifact, store: Store) -> list[dict[str, Any]]:
-    blobs = [blob for child in artifact.children for blob in (child.config, child.layer, child.manifest)]
-    return [
-        {
-            "digest": blob.descriptor.digest,
-            "mediaType": blob.descriptor.media_type,
-            "size": blob.descriptor.size,
-            "present": store.has_blob(blob.descriptor),
-        }
-        for blob in (*blobs, artifact.index)
-    ]
+def _permissions(planned: Plan, store: Store) -> list[str]:
+    return [f"write access to {store.name}"] if planned.outcome.changed else []

@@ -39,7 +39,7 @@ def push(
     require_clean: bool,
     form: str,
 ) -> None:
-    """Pack --path and push it to REFERENCE, without lint. A directory that is no bundle is packed as it is."""
+    """Pack --path and push it to REFERENCE, without lint. What is no bundle is packed as it is."""
     request = Request(
         path, platforms, overrides, source, revision, dict(annotations),
         any_directory=True, require_clean=require_clean,
@@ -47,7 +47,5 @@ def push(
     prepared = prepare(request, os.environ, with_lint=False)
     for text in prepared.notices:
         output.notice(text)
-    where = target(
-        reference, prepared.origin, tags=tags, if_exists=IfExists(if_exists), if_changed=if_changed
-    )
+    where = target(reference, prepared, tags=tags, if_exists=IfExists(if_exists), if_changed=if_changed)
     show_published(prepared, publish(prepared, where, open_store(where.reference)), form)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
+import yaml
 
 from bob_ci.bundle.helm import helm_template
 from bob_ci.bundle.render import NAMES
@@ -31,12 +33,14 @@ def render(
     """Print the objects of BUNDLE for one platform. A bundle that is a chart is rendered by helm."""
     files = _rendered(bundle, overrides, platform)
     if directory is not None:
-        for path in write_tree(
-            {name: text.encode() for name, text in files.items()}, directory, overwrite=True
-        ):
-            click.echo(path)
+        data = {name: text.encode() for name, text in files.items()}
+        paths = [str(path) for path in write_tree(data, directory, overwrite=True)]
+        if form == "json":
+            output.print_json({"files": paths})
+        else:
+            click.echo("\n".join(paths))
     elif form == "json":
-        output.print_json({"objects": [found for text in files.values() for found in load_objects(text)]})
+        _print_objects(bundle, files.values())
     else:
         click.echo(_one_stream(list(files.values())), nl=False)
 
@@ -52,6 +56,14 @@ def _rendered(path: Path, overrides: Overrides, platform: Platform | None) -> di
         return {"bob.yaml": text}
     rendered = render_view(view(bundle, one_platform(bundle, platform), overrides))
     return {NAMES[role]: file.text for role, file in rendered.files.items()}
+
+
+def _print_objects(bundle: Path, texts: Iterable[str]) -> None:
+    try:
+        output.print_json({"objects": [found for text in texts for found in load_objects(text)]})
+    # Sets, infinity, keys that are lists: YAML that no Kubernetes object holds.
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{bundle}: renders to what JSON has no form for: {error}") from None
 
 
 def _one_stream(texts: list[str]) -> str:

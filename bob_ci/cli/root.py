@@ -25,7 +25,6 @@ _NOUNS = {
     "push": ("Pack a directory and push it, without the other steps of publish.", "bob_ci.cli.push:push"),
     "tag": ("Let tags name an artifact.", "bob_ci.cli.tag:tag"),
 }
-_NOUN_HELP = "See `bobctl {verb} artifact --help`."
 _SHORT = {
     "chart": "Write a bundle's mini Helm chart.",
     "completion": "Print the completion script of a shell.",
@@ -55,10 +54,9 @@ class LazyGroup(click.Group):
         return sorted([*super().list_commands(ctx), *self.lazy])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command by its name, in the singular or the plural."""
-        name = cmd_name if cmd_name in self.lazy else cmd_name.removesuffix("s")
-        if name in self.lazy:
-            return _load(self.lazy[name][1])
+        """Import a command by its name."""
+        if cmd_name in self.lazy:
+            return _load(self.lazy[cmd_name][1])
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -71,7 +69,28 @@ class LazyGroup(click.Group):
             formatter.write_dl(rows)
 
 
-@click.group(cls=LazyGroup, lazy={name: (_SHORT[name], target) for name, target in _COMMANDS.items()})
+class NounGroup(LazyGroup):
+    """A verb, whose commands are nouns, in the singular or the plural."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command by its noun."""
+        return super().get_command(ctx, cmd_name if cmd_name in self.lazy else cmd_name.removesuffix("s"))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the noun; say which there are where it was left out."""
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            nouns = " or ".join(f"`{ctx.command_path} {noun} …`" for noun in self.list_commands(ctx))
+            ctx.fail(f"{args[0]!r} is no noun: write {nouns}.")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={name: (_SHORT[name], target) for name, target in _COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="bobctl", message="%(prog)s %(version)s")
 def root() -> None:
     """Take a Bill of Behavior from a commit to the customer.
@@ -82,7 +101,7 @@ def root() -> None:
 
 
 def _noun_group(verb: str, short: str, target: str) -> click.Group:
-    group = LazyGroup(verb, lazy={"artifact": (short, target)}, help=short, short_help=short)
+    group = NounGroup(verb, lazy={"artifact": (short, target)}, help=short, short_help=short)
     group.callback = None
     return group
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import cast
 
 from bob_ci.errors import BobError
 
@@ -52,7 +53,5 @@ def install() -> None:
 def _lasting(stream: object, *, is_result: bool) -> io.TextIOWrapper:
     if not isinstance(stream, io.TextIOWrapper):  # None: its file descriptor is closed
         # Opened for good, and so early that it takes the free number: no file of ours becomes stdout.
-        return open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    buffer = stream.detach()
-    assert isinstance(buffer, io.BufferedWriter)
-    return LastingStream(buffer, is_result=is_result)
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123
+    return LastingStream(cast("io.BufferedWriter", stream.detach()), is_result=is_result)

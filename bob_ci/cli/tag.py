@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bob_ci.cli import options, output
+from bob_ci.listing import stable_last
 from bob_ci.oci.open import open_store
 from bob_ci.oci.reference import Reference, check_tag
 
@@ -15,6 +16,7 @@ from bob_ci.oci.reference import Reference, check_tag
 @options.format_option("text", "json")
 def tag(reference: Reference, tags: tuple[str, ...], form: str) -> None:
     """Let tags name the artifact that REFERENCE names now."""
+    tags = stable_last(tags)
     for name in tags:
         check_tag(name)
     store = open_store(reference)

@@ -187,6 +187,21 @@ class KindFields:
         """Whether the map at this path is a network neighbour."""
         return field_at(self.kind, path) == NEIGHBOUR
 
+    def holds_strings(self, path: Path) -> bool:
+        """Whether what is below a path is checked by nobody: strings, but not a neighbour's targets."""
+        if path and self.is_neighbour(path[:-1]):
+            return False
+        found = field_at(self.kind, path)
+        return found is None or _only_strings(found)
+
+
+def _only_strings(found: Field) -> bool:
+    if found.type == "map":
+        return all(map(_only_strings, found.fields.values()))
+    if found.type in ("list", "any-map"):
+        return found.item is not None and _only_strings(found.item)
+    return found == STRING
+
 
 def fields_of(api_version: str, kind: str) -> KindFields | None:
     """The fields of a profile kind; None for every other object."""

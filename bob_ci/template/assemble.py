@@ -84,14 +84,18 @@ class _Assembly:
 
 
 def merged(nodes: Iterable[tree.Node]) -> tuple[tree.Node, ...]:
-    """Verbatim neighbours as one."""
+    """Verbatim neighbours as one, where nothing of the source lies between them."""
     found: list[tree.Node] = []
     for node in nodes:
         last = found[-1] if found else None
         if isinstance(node, tree.Verbatim) and not node.text:
             continue
-        if isinstance(node, tree.Verbatim) and isinstance(last, tree.Verbatim):
+        if isinstance(node, tree.Verbatim) and isinstance(last, tree.Verbatim) and _follows(node, last):
             found[-1] = tree.Verbatim(last.text + node.text, last.line)
         else:
             found.append(node)
     return tuple(found)
+
+
+def _follows(node: tree.Verbatim, last: tree.Verbatim) -> bool:
+    return node.line == last.line + last.text.count("\n")

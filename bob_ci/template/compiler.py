@@ -8,26 +8,35 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+from bob_ci.errors import InputError
 from bob_ci.template import tree
 from bob_ci.template.assemble import Edit, assemble
 from bob_ci.template.emptiness import empty_forms
 from bob_ci.template.expression import Scope, parse_output
 from bob_ci.template.fields import Fields
-from bob_ci.template.outline import Child, Document, Outline, Scalar, outline
+from bob_ci.template.outline import Child, Document, Outline, Scalar, compose, outline
 from bob_ci.template.quick import quick_outline
 from bob_ci.template.regions import Region, around, check_whole, from_tags, last_line_inside, nest
 from bob_ci.template.scalars import Part, edits_of_scalar
 from bob_ci.template.scan import Mark, MarkKind, Skeleton, has_placeholders, scan, unfinished
 from bob_ci.template.seed import Reference, resolve
+from bob_ci.template.stream import check_stream, check_structure
 
 FieldsOf = Callable[[Document], Fields | None]
+Additions = Callable[[Skeleton], Iterable[Edit]]
 
 
-def compile_template(text: str, file: str, values: Mapping[str, Any], fields_of: FieldsOf) -> tree.Template:
+def compile_template(
+    text: str,
+    file: str,
+    values: Mapping[str, Any],
+    fields_of: FieldsOf,
+    additions: Additions = lambda _: (),
+) -> tree.Template:
     """Compile one file.
 
     Args:
@@ -35,13 +44,33 @@ def compile_template(text: str, file: str, values: Mapping[str, Any], fields_of:
         file: its name, for errors.
         values: what is known: names that are not among them are errors, unless `default` stands by.
         fields_of: the fields of a document, for kinds whose schema decides about types; else None.
+        additions: first entries of block maps, each as an edit at the end of its map's first line.
 
     Raises:
         InputError: with file and line, for whatever the two renderers could not do alike.
     """
-    if not has_placeholders(text):
-        return tree.Template(file, (tree.Verbatim(text, 1),) if text else (), text)
-    return tree.Template(file, _Compiler(scan(text, file), Scope(values, file, 1), fields_of).nodes(), text)
+    # Helm ends every document with a line break, and a repeated last line needs one.
+    whole = text if text.endswith("\n") or not text else text + "\n"
+    scope = Scope(values, file, 1)
+    try:
+        return tree.Template(file, _nodes(whole, scope, fields_of, additions), text)
+    except RecursionError:
+        raise InputError("nested too deeply", file=file) from None
+
+
+def _nodes(text: str, scope: Scope, fields_of: FieldsOf, additions: Additions) -> tuple[tree.Node, ...]:
+    skeleton = scan(text, scope.file)
+    check_stream(skeleton.text, scope)
+    added = list(additions(skeleton))
+    if has_placeholders(text):
+        check_structure(skeleton.text, scope)
+        return _Compiler(skeleton, scope, fields_of).nodes(added)
+    compose(text, scope.file)
+    return assemble(text, _line_starts(text), frozenset(), (), added)
+
+
+def _line_starts(text: str) -> list[int]:
+    return list(accumulate((len(line) + 1 for line in text.split("\n")), initial=0))[:-1]
 
 
 class _Compiler:
@@ -52,22 +81,25 @@ class _Compiler:
         self.scope = scope
         self.text = skeleton.text
         self.lines = self.text.split("\n")
-        self.starts = list(accumulate((len(line) + 1 for line in self.lines), initial=0))[:-1]
+        self.starts = _line_starts(self.text)
         self.written = from_tags(skeleton, scope)
         self.shape = self._outline()
         self.fields = [fields_of(document) for document in self.shape.documents]
 
-    def nodes(self) -> tuple[tree.Node, ...]:
+    def nodes(self, added: Sequence[Edit]) -> tuple[tree.Node, ...]:
         by_scalar, loose = _marks_by_scalar(self.shape, self.skeleton)
         self._refuse_broken_scalars()
         check_whole(self.written, self.shape, self.lines, self.scope)
         references = self._references(by_scalar)
         locals_, repeated = self._repeated_items(by_scalar, references)
         regions = nest([*self.written, *repeated], self.scope)
+        filled = {self._line(edit.start) for edit in added}
+        empty = empty_forms(self.shape, self.fields, regions)
         edits = [
             *self._comments(loose),
             *self._scalars(by_scalar, references, locals_, regions),
-            *empty_forms(self.shape, self.fields, regions),
+            *(edit for edit in empty if self._line(edit.start) not in filled),
+            *added,
         ]
         return assemble(self.text, self.starts, self.skeleton.removed, regions, edits)
 
@@ -82,18 +114,17 @@ class _Compiler:
         return outline(self.text, self.scope.file, points, tag_lines, clip)
 
     def _refuse_broken_scalars(self) -> None:
-        """A brace that nothing closes; a tag in the middle of a scalar that is not a block."""
-        tag_lines = {tag.line for tag in self.skeleton.tags}
+        """A brace that nothing closes; a tag or comment in the middle of a scalar that is not a block."""
+        brace = unfinished(self.skeleton)
+        if brace is not None:
+            raise self._at(self._line(brace[0])).error(
+                f"`{brace[1]}` is never closed",
+                hint="text that holds it goes between {% raw %} and {% endraw %}",
+            )
         for scalar in self.shape.scalars:
-            brace = unfinished(self.skeleton, scalar.start, scalar.end)
-            if brace is not None:
-                raise self._at(scalar.line).error(
-                    f"`{brace}` is never closed",
-                    hint="text that holds it goes between {% raw %} and {% endraw %}",
-                )
             inside = range(scalar.line, self._line(scalar.end))
-            if scalar.style not in ("|", ">") and not tag_lines.isdisjoint(inside):
-                raise self._at(scalar.line).error("a tag inside a scalar of several lines")
+            if scalar.style not in ("|", ">") and not self.skeleton.removed.isdisjoint(inside):
+                raise self._at(scalar.line).error("a tag or comment inside a scalar of several lines")
 
     def _comments(self, loose: Sequence[Mark]) -> Iterator[Edit]:
         """Placeholders in YAML comments are text; anywhere else outside a scalar they are errors."""

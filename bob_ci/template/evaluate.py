@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bob_ci.errors import InputError
 from bob_ci.template import network, patterns, tree
-from bob_ci.template.filters import FILTERS, escape_double, to_yaml
+from bob_ci.template.filters import FILTERS, NO_VALUE, escape_double, to_yaml
 
 # A template repeats list items. The server takes 40,000 of them; one loop in another multiplies.
 MAX_STEPS = 1_000_000
@@ -70,14 +70,16 @@ class _Evaluation:
         self.pieces.append(Piece(text, self.line))
 
     def _loop(self, node: tree.Loop, local: dict[str, Any]) -> None:
-        for position, item in enumerate(self._items(node.items, local), 1):
-            self._step()
-            self.nodes(node.body, {**local, node.name: item, f"{node.name}#": position})
+        for inside in self._each(node.name, node.items, local):
+            self.nodes(node.body, inside)
 
-    def _step(self) -> None:
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise self._error(f"its loops run more than {MAX_STEPS:,} times")
+    def _each(self, name: str, items: tree.Expression, local: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """What is known inside a loop, for each of its rounds."""
+        for position, item in enumerate(self._items(items, local), 1):
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise self._error(f"its loops run more than {MAX_STEPS:,} times")
+            yield {**local, name: item, f"{name}#": position}
 
     def _fit(self, node: tree.Emit, local: dict[str, Any]) -> str:
         value = self.value(node.expression, local)
@@ -87,6 +89,8 @@ class _Evaluation:
         fit = _FIT[node.context]
         if fit.pattern is not None and not patterns.matches(fit.pattern, text):
             raise self._error(f"{text!r}: {fit.problem}")
+        if fit.pattern is not None and NO_VALUE in text:
+            raise self._error(f"{text!r}: {NO_VALUE} is deleted by Helm, unless it stands in double quotes")
         return fit.escape(text)
 
     # expressions
@@ -130,11 +134,14 @@ class _Evaluation:
             base = [self._string(item, part.base) for item in self._list(base, part.base)]
         elif part.name != "to_yaml":
             base = self._string(base, part.base)
-        arguments = [self.value(argument, local) for argument in part.arguments]
+        arguments = [self._argument(argument, local) for argument in part.arguments]
         try:
             return FILTERS[part.name].apply(base, *arguments)
         except network.NotABlockError as error:
             raise self._error(str(error)) from None
+
+    def _argument(self, part: tree.Expression, local: dict[str, Any]) -> str | int:
+        return part.number if isinstance(part, tree.Number) else self._string(self.value(part, local), part)
 
     def _items(self, part: tree.Expression, local: dict[str, Any]) -> list[Any]:
         return self._list(self.value(part, local), part)
@@ -163,8 +170,7 @@ class _Evaluation:
                 return (self._operand(left, local) == self._operand(right, local)) is equal
             case tree.Exists(name, items, condition):
                 return any(
-                    self._holds(condition, {**local, name: item, f"{name}#": position})
-                    for position, item in enumerate(self._items(items, local), 1)
+                    self._holds(condition, inside) for inside in self._each(name, items, local)
                 )
         raise TypeError(part)
 

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bob_ci.errors import InputError
-from bob_ci.template import tree
+from bob_ci.template import patterns, tree
 from bob_ci.template.filters import FILTERS, Kind
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Names = Mapping[str, Any]
 
+_MAX_NUMBER = 1_000_000  # more than any loop runs
 _RESERVED = frozenset({"values", "loop", "true", "false", "none", "True", "False", "None"})
 
 
@@ -51,7 +52,10 @@ def parse_output(source: str, scope: Scope) -> tree.Expression:
     expressions = getattr(output, "nodes", [])
     if type(output).__name__ != "Output" or len(expressions) != 1:
         raise scope.error(f"{source}: not one expression")
-    return _expression(expressions[0], scope)
+    found = _expression(expressions[0], scope)
+    if isinstance(found, tree.Number):
+        raise scope.error(f"{source}: values are strings, write it in quotes")
+    return found
 
 
 def parse_condition(keyword_and_test: str, scope: Scope) -> tree.Expression:
@@ -70,7 +74,7 @@ def parse_loop(target_and_items: str, scope: Scope) -> tuple[str, tree.Expressio
     name = str(statement.target.name)
     if name in _RESERVED or not name.isascii():
         raise scope.error(f"{name}: not a name for a loop's variable")
-    return name, _expression(statement.iter, scope)
+    return name, _list(statement.iter, scope)
 
 
 @cache
@@ -161,13 +165,15 @@ def _constant(node: Any, scope: Scope) -> tree.Expression:
     if isinstance(node.value, str):
         return tree.Text(_inert(node.value, scope))
     if isinstance(node.value, int) and not isinstance(node.value, bool):
+        if node.value > _MAX_NUMBER:
+            raise scope.error(f"{node.value}: a number larger than {_MAX_NUMBER:,}")
         return tree.Number(node.value)
     raise scope.error(f"{node.value!r}: values are strings, write it in quotes")
 
 
 def _inert(text: str, scope: Scope) -> str:
-    if any(ord(char) < ord(" ") and char not in "\n\t" for char in text):
-        raise scope.error("a control character in a string")
+    if not patterns.is_text(text):
+        raise scope.error("a control character in a string, or one that is no text")
     return text
 
 
@@ -204,7 +210,18 @@ def condition(node: nodes.Node, scope: Scope) -> tree.Expression:
         return tree.Not(condition(item.node, scope))
     if kind == "Compare":
         return _comparison(item, scope)
-    return tree.NotEmpty(_expression(node, scope))
+    return tree.NotEmpty(_list(node, scope))
+
+
+def _list(node: nodes.Node, scope: Scope) -> tree.Expression:
+    """An expression that can be a list: a value, a loop's variable, what `hosts` gives."""
+    found = _expression(node, scope)
+    if isinstance(found, tree.Value | tree.Local) or _kind(found) is Kind.LIST:
+        return found
+    raise scope.error(
+        f"a {_kind(found).value} where a list is due",
+        hint="a string is compared: `{% if values.mode == \"strict\" %}`",
+    )
 
 
 def _comparison(node: Any, scope: Scope) -> tree.Expression:
@@ -212,6 +229,8 @@ def _comparison(node: Any, scope: Scope) -> tree.Expression:
         raise scope.error("only `==` and `!=` are portable, one comparison at a time")
     left, right = _expression(node.expr, scope), _expression(node.ops[0].expr, scope)
     kinds = {_kind(left), _kind(right)}
+    if Kind.LIST in kinds:
+        raise scope.error("a list is not compared; `{% if values.NAME %}` asks whether it has elements")
     if len(kinds) > 1:
         raise scope.error(
             "a string is compared with a number, which is never equal",

@@ -22,6 +22,9 @@ class Fields(Protocol):
     def is_neighbour(self, path: Path) -> bool:
         """Whether the map at this path is a network neighbour, which needs a target."""
 
+    def holds_strings(self, path: Path) -> bool:
+        """Whether all below this path are strings, of which none decides about a neighbour's targets."""
+
 
 NEIGHBOUR_LISTS = ("ipAddresses", "dnsNames")
 NEIGHBOUR_TARGETS = ("ipAddress", "dns", "podSelector", "namespaceSelector", *NEIGHBOUR_LISTS)

@@ -15,6 +15,8 @@ from typing import Any
 from bob_ci.template import network, tree
 
 BLANKS = " \t\r\n"
+MAX_INDENT = 100
+NO_VALUE = "<no value>"  # Helm deletes this text wherever it is printed
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _UPPER = {lower: upper for upper, lower in _LOWER.items()}
 
@@ -46,7 +48,7 @@ class PortableFilter:
         if len(arguments) != len(self.arguments):
             raise error(f"filter {self.name}: takes {len(self.arguments)} argument(s), got {len(arguments)}")
         for wanted, argument in zip(self.arguments, arguments, strict=True):
-            if (wanted is Kind.NUMBER) != isinstance(argument, tree.Number):
+            if _kind(argument) is not wanted or isinstance(argument, tree.LoopIndex):
                 raise error(f"filter {self.name}: its argument is a {wanted.value}")
         if isinstance(base, tree.Number):
             raise error(f"filter {self.name}: takes a {self.takes.value}, not a number")
@@ -66,11 +68,21 @@ class PortableFilter:
             raise error("filter replace: the text to replace is written out in quotes")
         if isinstance(base, tree.LoopIndex) and self.name != "quote":
             raise error(f"filter {self.name}: takes a {self.takes.value}, not a number")
+        width = arguments[0] if self.name == "indent" else None
+        if isinstance(width, tree.Number) and width.number > MAX_INDENT:
+            raise error(f"filter indent: moves text by at most {MAX_INDENT} columns")
+
+
+def _kind(argument: tree.Expression) -> Kind:
+    if isinstance(argument, tree.Filter):
+        return FILTERS[argument.name].result
+    return Kind.NUMBER if isinstance(argument, tree.Number | tree.LoopIndex) else Kind.STRING
 
 
 def escape_double(text: str) -> str:
     """A string as it stands between double quotes (YAML 1.2, 5.7)."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return escaped.replace(NO_VALUE, "\\x3c" + NO_VALUE[1:])
 
 
 def quote(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from bob_ci.template import network, patterns, tree
@@ -27,8 +27,36 @@ def helpers() -> str:
 
 def to_go_template(template: tree.Template) -> str:
     """A compiled file as Helm template text."""
-    tokens = list(_Printer().nodes(template.nodes))
+    guarded = _BLOCK_SCALAR.search(template.text) is not None
+    nodes = (*_guarded(template.nodes), _GUARD) if guarded else template.nodes
+    tokens = list(_Printer().nodes(nodes))
     return _text(tokens, _on_own_lines(tokens))
+
+
+# Helm cuts all blanks off a document's end, also those that a block scalar there holds: a comment protects them.
+_BLOCK_SCALAR = re.compile(r"[|>][-+1-9]{0,2}[ \t]*(?:#.*)?\r?$", re.MULTILINE)
+_GUARD = tree.Verbatim("#\n", 0)
+_BOUNDARY = re.compile(r"\n(?=---(?:\s|\Z))")
+
+
+def _guarded(nodes: Iterable[tree.Node], *, inside: bool = False) -> Iterator[tree.Node]:
+    """The same with a comment before every `---` that has anything before it."""
+    at_line_start = inside
+    for node in nodes:
+        match node:
+            case tree.Verbatim(text, line):
+                guarded = _BOUNDARY.sub("\n#\n", text)
+                before = "#\n" if at_line_start and _BOUNDARY.match(f"\n{text}") else ""
+                yield tree.Verbatim(before + guarded, line)
+            case tree.Loop():
+                yield replace(node, body=tuple(_guarded(node.body, inside=True)))
+            case tree.Choice(branches, inline=False):
+                bodies = (tuple(_guarded(body, inside=True)) for _, body in branches)
+                tests = (test for test, _ in branches)
+                yield replace(node, branches=tuple(zip(tests, bodies, strict=True)))
+            case _:
+                yield node
+        at_line_start = isinstance(node, tree.Loop) or (isinstance(node, tree.Choice) and not node.inline)
 
 
 @dataclass(frozen=True)
@@ -230,12 +258,7 @@ def _exists_id(part: tree.Exists) -> str:
 
 
 def _bare(code: str) -> str:
-    """An operand as a pipeline of its own: without the parentheses around all of it."""
-    depth = 0
-    for position, char in enumerate(code):
-        depth += (char == "(") - (char == ")")
-        if depth == 0 and position < len(code) - 1:
-            return code
+    """An operand as a pipeline of its own: without the parentheses, which are always around all of it."""
     return code[1:-1] if code.startswith("(") else code
 
 
@@ -248,7 +271,7 @@ def literal(text: str) -> str:
 
 # tokens → text
 
-_ENDS_LINE = re.compile(r"(?:^|[^\s])\r?\n\Z")
+_ENDS_LINE = re.compile(r"[^\s]\r?\n\Z")
 
 
 def _on_own_lines(tokens: list[_Token]) -> frozenset[int]:
@@ -257,19 +280,22 @@ def _on_own_lines(tokens: list[_Token]) -> frozenset[int]:
     changed = True
     while changed:
         changed = False
-        for before, token in zip([None, *tokens], tokens, strict=False):
+        for position, token in enumerate(tokens):
+            before = tokens[max(0, position - 2) : position]
             if isinstance(token, _Tag) and token.construct in own and not _line_ends(before, own):
                 own.discard(token.construct)
                 changed = True
     return frozenset(own)
 
 
-def _line_ends(before: _Token | None, own: set[int]) -> bool:
+def _line_ends(before: list[_Token], own: set[int]) -> bool:
     """Whether what is before a tag ends in one line break, with no other blank that trimming would take."""
-    if isinstance(before, _Plain):
-        # Text that is a line break alone follows an action, whose output trimming does not touch.
-        return _ENDS_LINE.search(before.text) is not None
-    return isinstance(before, _Tag) and before.construct in own
+    last = before[-1] if before else None
+    if isinstance(last, _Plain):
+        # Text that is a line break alone must follow an action, whose output trimming does not touch.
+        behind_action = len(before) > 1 and isinstance(before[0], _Action)
+        return _ENDS_LINE.search(last.text) is not None or (behind_action and last.text in ("\n", "\r\n"))
+    return isinstance(last, _Tag) and last.construct in own
 
 
 def _text(tokens: list[_Token], own: frozenset[int]) -> str:

@@ -10,7 +10,7 @@
 
 {{- /* What a place in the YAML takes. */}}
 {{- define "bob.quoted" -}}
-{{- include "bob.string" . | replace "\\" "\\\\" | replace "\"" "\\\"" | replace "\n" "\\n" | replace "\t" "\\t" -}}
+{{- include "bob.string" . | replace "\\" "\\\\" | replace "\"" "\\\"" | replace "\n" "\\n" | replace "\t" "\\t" | replace "<no value>" "\\x3cno value>" -}}
 {{- end -}}
 
 {{- define "bob.single" -}}
@@ -44,6 +44,7 @@
 {{- define "bob.fitting" -}}
 {{- $text := include "bob.string" (index . 0) -}}
 {{- if not (regexMatch (index . 1) $text) -}}{{ fail (printf "bob: %q %s" $text (index . 2)) }}{{- end -}}
+{{- if contains "<no value>" $text -}}{{ fail (printf "bob: %q: Helm deletes <no value>" $text) }}{{- end -}}
 {{- $text -}}
 {{- end -}}
 

@@ -42,6 +42,9 @@ def _structure_loader() -> Any:
 
 _LOADER = _structure_loader()
 
+_PROPERTIES = re.compile(r"(?:[ \t]+[&!]\S*)*")  # an anchor, a tag
+_BEFORE_DASH = re.compile(r"(?:[&!]\S*|#[^\n]*|\s)*")
+
 Path = tuple[str | int, ...]
 Clip = Callable[[int, int], int]
 
@@ -216,7 +219,7 @@ class _Walk:
             path,
             isinstance(node, yaml.SequenceNode),
             bool(node.flow_style),
-            indicator,
+            _PROPERTIES.match(self.text, indicator).end() if indicator >= 0 else -1,  # type: ignore[union-attr]
             self._line(indicator) if indicator >= 0 else -1,
             self.number,
             parent=around[-1] if around else None,
@@ -228,7 +231,7 @@ class _Walk:
             inner = (*around, child)
             if key_node is not None:
                 self._node(key_node, (*path, key), inner, -1, is_key=True)
-            self._node(value, (*path, key), inner, self._indicator(child, key_node, value), is_key=False)
+            self._node(value, (*path, key), inner, self._indicator(child, node, key_node, value), is_key=False)
 
     @staticmethod
     def _entries(node: yaml.CollectionNode) -> Iterator[tuple[str | int, yaml.Node | None, yaml.Node]]:
@@ -250,26 +253,41 @@ class _Walk:
         first_line = first.start_mark.line
         column = first.start_mark.column
         if collection.is_list and not collection.flow:
-            column = node.start_mark.column
+            column = self._dash_column(node)
             first_line = self._dash_line(first_line, column)
         before = self.text[self.starts[first_line] : self.starts[first_line] + column]
         last_line = self.clip(first_line, self._last_line(value))
         return Child(collection, key, first_line, last_line, not before.strip(), _says_nothing(value))
 
+    def _dash_column(self, node: yaml.Node) -> int:
+        """The column of a list's dashes; an anchor or a tag may stand before the first one."""
+        column: int = node.start_mark.column
+        if self.text[node.start_mark.index] == "-":
+            return column
+        first = _BEFORE_DASH.match(self.text, node.start_mark.index).end()  # type: ignore[union-attr]
+        return first - self.starts[self._line(first)]
+
     def _dash_line(self, line: int, column: int) -> int:
         """The line of an item's `-`: its own, or above it where the value begins on a later line."""
-        while line and self.text[self.starts[line] + column : self.starts[line] + column + 1] != "-":
+        while line and not self._is_dash(line, column):
             line -= 1
         return line
 
-    def _indicator(self, child: Child, key_node: yaml.Node | None, value: yaml.Node) -> int:
+    def _is_dash(self, line: int, column: int) -> bool:
+        start = self.starts[line]
+        return self.text[start + column : start + column + 1] == "-" and not set(
+            self.text[start : start + column]
+        ) - set(" -?:")
+
+    def _indicator(
+        self, child: Child, node: yaml.Node, key_node: yaml.Node | None, value: yaml.Node
+    ) -> int:
         """The index behind the `:` or `-` that leads to a value."""
         if key_node is not None:
             return self.text.find(":", key_node.end_mark.index, max(value.start_mark.index, 1)) + 1 or -1
         if child.collection.flow:
             return -1
-        start = self.starts[child.first_line]
-        return self.text.find("-", start, max(value.start_mark.index, start + 1)) + 1 or -1
+        return self.starts[child.first_line] + self._dash_column(node) + 1
 
     def _last_line(self, node: yaml.Node) -> int:
         """The last line that a node has a part of."""

@@ -52,6 +52,11 @@ def matches(pattern: str, text: str) -> bool:
     return _compiled(pattern).fullmatch(text) is not None
 
 
+def is_text(text: str) -> bool:
+    """Whether YAML holds a text the same way everywhere: no control characters, no odd line breaks."""
+    return matches(TEXT, text) and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     # `$` would let a final line break pass in Python, and not in Go: match the whole instead.

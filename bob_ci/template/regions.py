@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ from bob_ci.template.outline import Child, Outline
 from bob_ci.template.scan import Skeleton, Tag
 
 _WORD = re.compile(r"(\w+)\s*(.*)", re.DOTALL)
+_BOUNDARY = re.compile(r"---(?=\s|\Z)")
 
 
 @dataclass(eq=False)
@@ -87,6 +88,8 @@ def from_tags(skeleton: Skeleton, scope: Scope) -> list[Region]:
             _branch(stack, word, rest, tag, at)
         elif word in ("endfor", "endif"):
             _close(stack, word, tag, at)
+        elif word == "raw":
+            raise at.error("{% raw %}: never ended")
         else:
             raise at.error(
                 f"{{% {tag.words} %}}: not portable to Helm",
@@ -200,10 +203,10 @@ def _ends_of_bodies(written: Sequence[Region], lines: int) -> list[int]:
 
 
 def check_whole(written: Sequence[Region], shape: Outline, text_lines: Sequence[str], scope: Scope) -> None:
-    """Blocks hold whole items and keys: else the structure would depend on a value.
+    """Blocks hold whole items, keys or documents: else the structure would depend on a value.
 
     Raises:
-        InputError: a block that begins inside an item or key and goes on behind it.
+        InputError: a block that begins inside one of these and goes on behind it.
     """
     for region in written:
         for child in _children(shape):
@@ -214,6 +217,32 @@ def check_whole(written: Sequence[Region], shape: Outline, text_lines: Sequence[
                     f"a block begins inside `{child.key}` and goes on behind it",
                     hint="a block holds whole list items or whole keys",
                 )
+    boundaries = [number for number, line in enumerate(text_lines) if _BOUNDARY.match(line)]
+    for region in written if boundaries else ():
+        _check_documents(region, boundaries, text_lines, scope)
+
+
+def _check_documents(
+    region: Region, boundaries: Sequence[int], text_lines: Sequence[str], scope: Scope
+) -> None:
+    """Where a block holds a `---`, every branch begins with one, and none but documents follow the block."""
+    first = next((line for line in boundaries if region.first < line < region.last), None)
+    if first is None:
+        return
+    starts = [
+        next((line for line in boundaries if line >= body.first), len(text_lines)) for body in region.bodies
+    ]
+    behind = next((line for line in boundaries if line > region.last), len(text_lines))
+    outside = [text_lines[region.last + 1 : behind]]
+    outside += [
+        text_lines[body.first : min(start, body.last + 1)]
+        for body, start in zip(region.bodies, starts, strict=True)
+    ]
+    if any(map(_content, outside)):
+        raise scope.at(first + 1).error(
+            "a document begins inside a block that holds parts of another one",
+            hint="put `---` first in the block, and `---` before what follows the block",
+        )
 
 
 def _children(shape: Outline) -> Iterator[Child]:

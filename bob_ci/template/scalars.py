@@ -38,7 +38,7 @@ def edits_of_scalar(
     Raises:
         InputError: a list where a string is due.
     """
-    special = _alone(scalar, parts, skeleton)
+    special = _alone(scalar, parts, fields, skeleton)
     context = _field_context(fields, scalar)
     if special is not None and context is None:
         yield special
@@ -92,7 +92,9 @@ def _wants_new_quotes(scalar: Scalar, fields: Fields | None, skeleton: Skeleton)
     return over_lines or (scalar.style is None and fields is not None)
 
 
-def _alone(scalar: Scalar, parts: Sequence[Part], skeleton: Skeleton) -> Edit | None:
+def _alone(
+    scalar: Scalar, parts: Sequence[Part], fields: Fields | None, skeleton: Skeleton
+) -> Edit | None:
     """A plain scalar that is one placeholder, ending in `quote` or `to_yaml`: these bring their own quotes."""
     last = parts[0].expression
     if scalar.style is not None or scalar.text != skeleton.mark or not isinstance(last, tree.Filter):
@@ -101,6 +103,8 @@ def _alone(scalar: Scalar, parts: Sequence[Part], skeleton: Skeleton) -> Edit | 
         _check_string(Part(parts[0].index, last.base, parts[0].at))
         return _quoted(scalar, [tree.Emit(last.base, tree.Context.DOUBLE, scalar.line + 1)])
     if last.name == "to_yaml":
+        if fields is not None and not fields.holds_strings(scalar.path):
+            raise parts[0].at.error("to_yaml: prints strings alone, and this field holds more: write a loop")
         return _replaced(scalar, [tree.Emit(last.base, tree.Context.YAML, scalar.line + 1)])
     return None
 

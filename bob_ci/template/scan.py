@@ -91,13 +91,13 @@ def scan(text: str, file: str) -> Skeleton:
     return _Scanner(text, file).run()
 
 
-def unfinished(skeleton: Skeleton, start: int, end: int) -> str | None:
-    """An opening brace of Jinja2 in this span that nothing closes, if there is one."""
+def unfinished(skeleton: Skeleton) -> tuple[int, str] | None:
+    """An opening brace of Jinja2 that nothing closes, and its index, if there is one."""
     if not skeleton.jinja:
         return None
-    for match in _UNFINISHED.finditer(skeleton.text, start, end):
+    for match in _UNFINISHED.finditer(skeleton.text):
         if not any(first <= match.start() < last for first, last in skeleton.literal):
-            return match.group()
+            return match.start(), match.group()
     return None
 
 
@@ -168,6 +168,13 @@ class _Scanner:
             self._blank(match)
         elif is_tag:
             self._put_mark(MarkKind.STRAY_TAG, match)
+        elif "\n" in match.group():
+            raise InputError(
+                "a comment over several lines shares one of them with text",
+                file=self.file,
+                line=self._line(match.start()) + 1,
+                hint="`{#` stands first and `#}` last on its line",
+            )
         # else: a comment within a line vanishes, the line's end stays
 
     def _blank(self, match: re.Match[str]) -> None:
@@ -185,6 +192,7 @@ class _Scanner:
         self._add("\n" * self.source.count("\n", match.start(), opening))
         self.literal.append((self.length, self.length + len(inside)))
         self._add(inside)
+        self._add("\n" * self.source.count("\n", closing, match.end()))
 
     def _alone(self, start: int, end: int) -> bool:
         line_start = self.source.rfind("\n", 0, start) + 1
@@ -218,4 +226,6 @@ _TOKENS = ("raw", "output", "tag", "comment", "braced", "seed")
 
 def _unused_character(text: str) -> str:
     """A character of the private use area that the text has not: YAML takes it for a letter."""
-    return next(char for char in map(chr, range(0xE000, 0xF8FF)) if char not in text)
+    escapes = {code.lower() for code in re.findall(r"\\[uU](?:0000)?([0-9A-Fa-f]{4})", text)}
+    private = range(0xE000, 0xF900)
+    return next(char for char in map(chr, private) if char not in text and f"{ord(char):x}" not in escapes)

@@ -7,16 +7,14 @@ Helm splits the rendered text at line breaks followed by `---`, trims blanks off
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 
 import yaml
 
 from bob_ci.template.expression import Scope
+from bob_ci.template.filters import NO_VALUE
 
 _MARKERS = re.compile(r"^(?:--(?!-(?:\s|\Z))|\.\.\.(?=\s|\Z)|%)[^\r\n]*", re.MULTILINE)
 _BEGINNING = re.compile(r"(?:\A|^---(?=\s))\s*", re.MULTILINE)
-_BOUNDARY = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
-_KEEPS = re.compile(r"(?:[:?-][ \t]+|^)(?:[&!]\S*[ \t]+)*[|>](?:\+[1-9]?|[1-9]\+)[ \t]*(?:[ \t]#.*)?\r?\Z")
 _ANCHOR = re.compile(r"(?:^|[\s,\[{])&[^\s&]", re.MULTILINE)
 _LINE_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
 
@@ -25,19 +23,24 @@ def check_stream(text: str, scope: Scope) -> None:
     """Refuse documents that Helm would split, trim or read in another way.
 
     Raises:
-        InputError: `...`, `%YAML`, text that begins like `---`, an indented document, blank lines that a
-            block scalar at a document's end keeps.
+        InputError: `...`, `%YAML`, text that begins like `---`, an indented document, `<no value>`.
     """
-    for match in _MARKERS.finditer(text):
-        raise _at(scope, text, match.start()).error(f"{match.group()}: Helm takes it for a document's end")
+    marker = _MARKERS.search(text)
+    if marker is not None:
+        raise _at(scope, text, marker.start()).error(
+            f"{marker.group()}: Helm would split the file here",
+            hint="documents are separated by `---` alone, keys do not begin with `--`",
+        )
+    deleted = text.find(NO_VALUE)
+    if deleted >= 0:
+        raise _at(scope, text, deleted).error(
+            f"{NO_VALUE}: Helm deletes this text", hint=f'write it in double quotes, "\\x3c{NO_VALUE[1:]}"'
+        )
     for match in _BEGINNING.finditer(text):
         column = match.end() - text.rfind("\n", 0, match.end()) - 1
         on_marker = "\n" not in match.group() and match.group().startswith("---")
         if column and not on_marker and text[match.end() : match.end() + 1] not in ("#", ""):
             raise _at(scope, text, match.end()).error("a document begins in the first column")
-    bounds = [0, *(match.start() for match in _BOUNDARY.finditer(text)), len(text)]
-    for start, end in pairwise(bounds):
-        _refuse_kept_lines(text, start, end, scope)
 
 
 def check_structure(text: str, scope: Scope) -> None:
@@ -49,7 +52,8 @@ def check_structure(text: str, scope: Scope) -> None:
     odd = _LINE_BREAKS.search(text)
     if odd is not None:
         raise _at(scope, text, odd.start()).error(
-            f"U+{ord(odd.group()):04X}: not a line break to every reader; write it as an escape in double quotes"
+            f"U+{ord(odd.group()):04X}: a line break to some readers alone",
+            hint=f'write it as an escape in double quotes, "\\u{ord(odd.group()):04x}"',
         )
     if _ANCHOR.search(text) is None:
         return
@@ -62,27 +66,6 @@ def check_structure(text: str, scope: Scope) -> None:
         raise scope.at(alias.start_mark.line + 1).error(
             f"*{alias.anchor}: an alias in a file with placeholders", hint="write the value out"
         )
-
-
-def _refuse_kept_lines(text: str, start: int, end: int, scope: Scope) -> None:
-    """Helm cuts the blank lines at a document's end, `|+` keeps them."""
-    document = text[start:end]
-    content = document.rstrip()
-    if document.count("\n", len(content)) < 2:  # noqa: PLR2004 -- the last line's own end, and one more
-        return
-    lines = content.split("\n")
-    depth = _indent(lines[-1])
-    for number in range(len(lines) - 2, -1, -1):
-        if lines[number].strip() and _indent(lines[number]) < depth:
-            depth = _indent(lines[number])
-            if _KEEPS.search(lines[number]):
-                raise scope.at(text.count("\n", 0, start) + number + 1).error(
-                    "`+` keeps blank lines at the end of a document, where Helm cuts them"
-                )
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
 
 
 def _at(scope: Scope, text: str, index: int) -> Scope:

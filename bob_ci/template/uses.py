@@ -54,7 +54,7 @@ class _Uses:
             elif isinstance(node, tree.Loop):
                 yield from self._of(node.items, bound, Kind.LIST, node.line)
                 yield from self.of_nodes(node.body, self._inside(node.name, node.items, bound))
-            elif isinstance(node, tree.Choice):
+            elif isinstance(node, tree.Choice) and not node.inline:  # an inline one asks what others ask too
                 for condition, body in node.branches:
                     yield from self._of(condition, bound, Kind.ANY, node.line)
                     yield from self.of_nodes(body, bound)
@@ -106,6 +106,9 @@ class _Uses:
             return
         wanted = patterns.BLOCK4 if part.name in NETWORK_FILTERS else None
         yield from self._of(part.base, bound, FILTERS[part.name].takes, line, wanted)
+        joined = _path(part.base, bound) if part.name == "join" else ()
+        if joined:
+            yield Use((*joined, ITEM), Kind.STRING, None, True, self.file, line)  # noqa: FBT003
         for argument in part.arguments:
             yield from self._of(argument, bound, Kind.STRING, line)
 
