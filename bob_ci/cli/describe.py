@@ -11,7 +11,7 @@ import click
 from bob_ci.cli import options, output
 from bob_ci.description import Description
 from bob_ci.description import describe as describe_artifact
-from bob_ci.oci.open import open_store
+from bob_ci.oci.open import Connection, open_store
 from bob_ci.oci.platform import Platform
 from bob_ci.oci.reference import Reference
 from bob_ci.profile.allows import COUNTED, Allows
@@ -21,11 +21,12 @@ _PREFIX = "org.opencontainers.image."
 
 @click.command("artifact")
 @options.reference_argument
+@options.registry_options
 @options.platform_option
 @options.format_option("text", "json", "mermaid")
-def describe(reference: Reference, platform: Platform | None, form: str) -> None:
+def describe(reference: Reference, platform: Platform | None, form: str, connection: Connection) -> None:
     """Show what REFERENCE is, what it allows and what refers to it."""
-    store = open_store(reference)
+    store = open_store(reference, connection)
     found = describe_artifact(store, reference.selector or "latest", platform)
     if form == "json":
         output.print_json({"reference": f"{store.name}@{found.digest}", **_json(found)})

@@ -9,7 +9,7 @@ import click
 from bob_ci.cli import options, output
 from bob_ci.errors import InputError
 from bob_ci.listing import Row, rows, tags_of
-from bob_ci.oci.open import open_store
+from bob_ci.oci.open import Connection, open_store
 from bob_ci.oci.reference import Reference
 
 
@@ -17,15 +17,18 @@ from bob_ci.oci.reference import Reference
 @options.reference_argument
 @click.option("--filter-regex", "pattern", help="Only tags in which this regular expression is found.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@options.registry_options
 @options.format_option("text", "json")
-def list_artifacts(reference: Reference, pattern: str | None, limit: int | None, form: str) -> None:
+def list_artifacts(
+    reference: Reference, pattern: str | None, limit: int | None, form: str, connection: Connection
+) -> None:
     """List the tags of a repository, highest version first. REFERENCE has neither tag nor digest."""
     if reference.selector is not None:
         raise InputError(
             f"{reference}: one artifact, not a repository",
             hint=f"bobctl list artifact {reference.name}, or bobctl describe artifact {reference}",
         )
-    store = open_store(reference)
+    store = open_store(reference, connection)
     found = list(rows(store, tags_of(store, pattern=pattern, limit=limit)))
     if form == "json":
         output.print_json({"repository": store.name, "artifacts": [_json(row) for row in found]})

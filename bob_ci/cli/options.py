@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import click
 from bob_ci.bundle.view import Overrides
 from bob_ci.errors import InputError
 from bob_ci.lint.finding import Severity
+from bob_ci.oci.open import Connection
 from bob_ci.oci.platform import Platform
 from bob_ci.oci.reference import parse_reference
 
@@ -52,28 +55,63 @@ platform_option: Decorator = click.option(
 )
 
 
-def values_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`--values FILE` and `--set key=value`, as one argument `overrides`."""
+def _gathered(name: str, make: Callable[..., Any], *options: Decorator) -> Decorator:
+    """Several options as one argument `name`, made of them."""
 
-    def wrapped(
-        *arguments: Any, value_files: tuple[Path, ...], assignments: tuple[str, ...], **rest: Any
-    ) -> Any:
-        return function(*arguments, overrides=Overrides(value_files, assignments), **rest)
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        inner = getattr(function, "__click_params__", [])
 
-    wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
-    wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-    files = click.option(
+        def wrapped(*arguments: Any, **given: Any) -> Any:
+            own = {key: given.pop(key) for key in keys}
+            return function(*arguments, **{name: make(**own)}, **given)
+
+        wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
+        decorated: Callable[..., Any] = wrapped
+        for option in options:
+            decorated = option(decorated)
+        parameters: list[click.Parameter] = getattr(decorated, "__click_params__", [])
+        keys = [str(parameter.name) for parameter in parameters]
+        decorated.__click_params__ = [*inner, *parameters]  # type: ignore[attr-defined]
+        return decorated
+
+    return decorate
+
+
+def _overrides(value_files: tuple[Path, ...], assignments: tuple[str, ...]) -> Overrides:
+    return Overrides(value_files, assignments)
+
+
+values_options = _gathered(
+    "overrides",
+    _overrides,
+    click.option(
+        "--set", "assignments", multiple=True, metavar="KEY=VALUE",
+        help="One value; a list has commas; may be repeated.",
+    ),
+    click.option(
         "--values", "value_files", type=DIRECTORY, multiple=True, metavar="FILE",
         help="Values over the bundle's own: key=value lines, or YAML by its suffix; may be repeated.",
-    )  # fmt: skip
-    assignments = click.option(
-        "--set",
-        "assignments",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="One value; a list has commas; may be repeated.",
-    )
-    return files(assignments(wrapped))
+    ),
+)  # fmt: skip
+
+
+def _connection(*, password_stdin: bool, insecure_skip_tls_verify: bool, **rest: Any) -> Connection:
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    return Connection(os.environ, verify_tls=not insecure_skip_tls_verify, password=password, **rest)
+
+
+registry_options = _gathered(
+    "connection",
+    _connection,
+    click.option("--registry-config", type=DIRECTORY, metavar="FILE", help="The file with credentials."),
+    click.option("--password-stdin", is_flag=True, help="Read the password of --creds from standard input."),
+    click.option("--creds", metavar="USER[:PASSWORD]", help="Credentials for the registry."),
+    click.option("--key-file", type=DIRECTORY, metavar="FILE", help="The key of --cert-file."),
+    click.option("--cert-file", type=DIRECTORY, metavar="FILE", help="Our certificate for the registry."),
+    click.option("--ca-file", type=DIRECTORY, metavar="FILE", help="Trust this authority's registries too."),
+    click.option("--insecure-skip-tls-verify", is_flag=True, help="Do not check the registry's certificate."),
+    click.option("--plain-http", is_flag=True, help="Without TLS; implied for this machine."),
+)
 
 
 def origin_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from bob_ci.artifact import Artifact
 from bob_ci.bundle.view import Overrides
 from bob_ci.cli import options, output
 from bob_ci.lint.finding import Severity, at_or_above
-from bob_ci.oci.open import open_store
+from bob_ci.oci.open import Connection, open_store
 from bob_ci.oci.platform import Platform
 from bob_ci.oci.reference import Reference
 from bob_ci.oci.store import Store
@@ -29,6 +29,7 @@ FINDINGS = 3
 @options.platforms_option
 @options.values_options
 @options.origin_options
+@options.registry_options
 @options.conditions_options
 @click.option("--no-lint", is_flag=True, help="Do not check the bundle first.")
 @options.fail_on_option
@@ -50,6 +51,7 @@ def publish(
     fail_on: Severity,
     dry_run: bool,
     form: str,
+    connection: Connection,
 ) -> int:
     """Lint, render, pack and push BUNDLE for every platform, then move the tags of REFERENCE."""
     request = Request(
@@ -63,7 +65,7 @@ def publish(
         click.echo(f"not published: there are findings of severity {fail_on} or worse", err=True)
         return FINDINGS
     where = target(reference, prepared, tags=tags, if_exists=IfExists(if_exists), if_changed=if_changed)
-    store = open_store(where.reference)
+    store = open_store(where.reference, connection)
     if dry_run:
         show_plan(prepared, where, store, form)
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bob_ci.cli import options, output
-from bob_ci.oci.open import open_store
+from bob_ci.oci.open import Connection, open_store
 from bob_ci.oci.platform import Platform
 from bob_ci.oci.reference import Reference
 from bob_ci.oci.unpack import write_tree
@@ -20,6 +20,7 @@ from bob_ci.pull import pull as pull_artifact
 @click.option(
     "--output", "directory", type=options.DIRECTORY, required=True, help="Where to; made if need be."
 )
+@options.registry_options
 @options.platform_option
 @click.option(
     "--include", "parts", type=click.Choice([part.value for part in Part]), multiple=True,
@@ -34,9 +35,10 @@ def pull(
     parts: tuple[str, ...],
     overwrite: bool,
     form: str,
+    connection: Connection,
 ) -> None:
     """Fetch REFERENCE (its tag is `latest` unless given) and unpack it into a directory."""
-    store = open_store(reference)
+    store = open_store(reference, connection)
     selector = reference.selector or "latest"
     pulled = pull_artifact(store, selector, platform=platform, parts=[Part(part) for part in parts])
     paths = write_tree(pulled.files, directory, overwrite=overwrite)

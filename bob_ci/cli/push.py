@@ -10,7 +10,7 @@ import click
 from bob_ci.bundle.view import Overrides
 from bob_ci.cli import options, output
 from bob_ci.cli.publish import show_published
-from bob_ci.oci.open import open_store
+from bob_ci.oci.open import Connection, open_store
 from bob_ci.oci.platform import Platform
 from bob_ci.oci.reference import Reference
 from bob_ci.prepare import Request, prepare
@@ -23,6 +23,7 @@ from bob_ci.publish import IfExists, publish, target
 @options.platforms_option
 @options.values_options
 @options.origin_options
+@options.registry_options
 @options.conditions_options
 @options.format_option("text", "json")
 def push(
@@ -38,6 +39,7 @@ def push(
     if_changed: bool,
     require_clean: bool,
     form: str,
+    connection: Connection,
 ) -> None:
     """Pack --path and push it to REFERENCE, without lint. What is no bundle is packed as it is."""
     request = Request(
@@ -48,4 +50,4 @@ def push(
     for text in prepared.notices:
         output.notice(text)
     where = target(reference, prepared, tags=tags, if_exists=IfExists(if_exists), if_changed=if_changed)
-    show_published(prepared, publish(prepared, where, open_store(where.reference)), form)
+    show_published(prepared, publish(prepared, where, open_store(where.reference, connection)), form)
