@@ -49,11 +49,11 @@ def read(text: str, file: str) -> Located | None:
         raise InputError(f"not YAML: {error}", file=file) from None
 
 
-def not_yaml(error: yaml.MarkedYAMLError, file: str) -> InputError:
-    """A parser's error as ours, at its line."""
+def not_yaml(error: yaml.MarkedYAMLError, file: str, first_line: int = 0) -> InputError:
+    """A parser's error as ours, at its line in a file of which it was given the part from `first_line` on."""
     mark = error.problem_mark or error.context_mark
     problem = error.problem or str(error)
-    return InputError(f"not YAML: {problem}", file=file, line=mark.line + 1 if mark else None)
+    return InputError(f"not YAML: {problem}", file=file, line=first_line + mark.line + 1 if mark else None)
 
 
 class _Reader:

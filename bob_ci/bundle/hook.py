@@ -1,4 +1,4 @@
-"""The test workload as `helm test`: `helm.sh/hook: test` on each of its objects (helm.sh/docs, Chart Tests)."""
+"""The test workload as `helm test`: `helm.sh/hook: test` on each object (helm.sh/docs, Chart Tests)."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class _Hooks:
         found = list(_entries(metadata, "annotations"))
         if not found:
             yield self._first_entry(key, metadata, f"annotations: {{{HOOK}}}")
-        for name, annotations in found:
-            if any(_entries(annotations, "helm.sh/hook")):
+        for name, known in found:
+            if any(_entries(known, "helm.sh/hook")):
                 continue
             if not self._in_one_block(key.start_mark.line, name.start_mark.line):
                 raise self._error("annotations of a test stand in no block of their own", name)
-            yield self._first_entry(name, annotations, HOOK)
+            yield self._first_entry(name, known, HOOK)
 
     def _first_entry(self, key: yaml.Node, value: yaml.Node, entry: str) -> Edit:
         """An entry before the others: on a line of its own in a block, behind the brace in `{…}`."""
@@ -68,9 +68,7 @@ class _Hooks:
             raise self._error("annotations must be a map that is written out", key)
         line_end = self.text.index("\n", key.end_mark.index)
         ending = "\r\n" if self.text[line_end - 1] == "\r" else "\n"
-        return self._insertion(
-            line_end + 1 - len(ending), f"{ending}{' ' * column}{entry}", key
-        )
+        return self._insertion(line_end + 1 - len(ending), f"{ending}{' ' * column}{entry}", key)
 
     @staticmethod
     def _insertion(index: int, text: str, key: yaml.Node) -> Edit:

@@ -17,7 +17,7 @@ from bob_ci.template.evaluate import Piece, evaluate
 # What Kubescape's storage takes of one profile by default (PROFILES.md, Server limits).
 MAX_PROFILE_BYTES = 400_000
 MAX_PROFILE_ITEMS = 40_000
-# A profile below this many characters cannot reach either limit: an item has two, JSON adds less than fourfold.
+# A profile of fewer characters cannot reach either limit: an item has two, JSON adds less than fourfold.
 _WORTH_COUNTING = 60_000
 
 NAMES = {"profiles": "bob.yaml", "deployment": "deployment.yaml"}

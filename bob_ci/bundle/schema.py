@@ -39,7 +39,7 @@ class _Shape:
 
 
 def values_schema(data: Mapping[str, Any], asked: Iterable[Use]) -> bytes:
-    """The schema of a chart's values: `bob` with every value, its type, what it must fit, what is required."""
+    """The schema of a chart's values: `bob` with every value, its type, what it must fit, if required."""
     root = _Shape({"map"})
     for use in asked:
         _add_use(root, use)

@@ -119,7 +119,7 @@ def _bundle(directory: Path, names: list[str]) -> Bundle:
 
 
 def _is_part(name: str) -> bool:
-    """Whether a file of this name belongs to a bundle; an overlay holds the same parts but for the manifest."""
+    """Whether a file of this name belongs to a bundle; an overlay has the same parts, but no manifest."""
     parts = PurePosixPath(name).parts
     if len(parts) == 3 and parts[0] == OVERLAYS:  # noqa: PLR2004 -- platforms/OS-ARCH/FILE
         return parts[2] in _PARTS

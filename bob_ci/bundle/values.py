@@ -1,4 +1,4 @@
-"""The values of a bundle (FORMAT.md 2): two file forms, overlays, `--values`, `--set`; all scalars are strings."""
+"""The values of a bundle (FORMAT.md 2): two file forms, overlays, `--values`, `--set`."""
 
 from __future__ import annotations
 
@@ -194,6 +194,7 @@ def read_yaml(text: str, file: str) -> Values:
         raise InputError("not a map of values", file=file, line=root.line)
     reader = _YamlValues(file, text.splitlines())
     data = reader.map(root.value, ())
+    reader.comments[()] = reader.above(len(reader.lines) + 1)
     _check_texts(data, (), reader.places)
     return Values(data, reader.places, reader.comments)
 
@@ -204,6 +205,7 @@ class _YamlValues:
         self.lines = lines
         self.places: dict[Path, Place] = {}
         self.comments: dict[Path, tuple[str, ...]] = {}
+        self.seen: set[int] = set()  # lines of keys: comments belong to the first key below them
 
     def map(self, pairs: Mapping[str, yaml_source.Located], path: Path) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -211,7 +213,7 @@ class _YamlValues:
             place = Place(self.file, node.key_line)
             here = (*path, key)
             self.places[here] = place
-            self.comments[here] = self._above(node.key_line)
+            self.comments[here] = self.above(node.key_line)
             if not _KEY.fullmatch(key):
                 raise _error(
                     f"{key!r}: a key is letters, digits and `_`, and does not begin with a digit", place
@@ -232,9 +234,12 @@ class _YamlValues:
             )
         return node.value
 
-    def _above(self, line: int) -> tuple[str, ...]:
-        """The comment lines above a key, blank lines between them left out."""
+    def above(self, line: int) -> tuple[str, ...]:
+        """The comment lines above a line, blank lines between them left out; nothing when asked again."""
         found: list[str] = []
+        if line in self.seen:
+            return ()
+        self.seen.add(line)
         for text in reversed(self.lines[: line - 1]):
             if text.strip() and not _COMMENT.match(text):
                 break

@@ -51,7 +51,7 @@ class View:
 
 
 def platforms_of(bundle: Bundle, asked: Sequence[Platform] = ()) -> tuple[Platform, ...]:
-    """Which platforms a bundle has: what is asked for, the manifest's, the overlays', the profiles' architectures.
+    """Which platforms a bundle has: the asked, the manifest's, the overlays', the profiles' architectures.
 
     The first of these that names any decides (FORMAT.md 1); at last linux/amd64.
     """
@@ -66,7 +66,7 @@ def platforms_of(bundle: Bundle, asked: Sequence[Platform] = ()) -> tuple[Platfo
 
 
 def one_platform(bundle: Bundle, asked: Platform | None) -> Platform:
-    """The platform of commands that show one: the asked one, linux/amd64 if the bundle has it, else the first."""
+    """The platform of commands that show one: the asked, else linux/amd64 if it is there, else the first."""
     if asked is not None:
         return asked
     there = platforms_of(bundle)

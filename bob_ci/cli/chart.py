@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -22,10 +23,13 @@ from bob_ci.oci.unpack import write_tree
 @click.command()
 @options.bundle_argument
 @click.option("--output", "directory", type=options.DIRECTORY, required=True, help="The chart's directory.")
+@click.option("--overwrite", is_flag=True, help="Replace the chart that is there.")
 @options.platform_option
 @options.values_options
 @options.format_option("text", "json")
-def chart(bundle: Path, overrides: Overrides, directory: Path, platform: Platform | None, form: str) -> None:
+def chart(
+    bundle: Path, overrides: Overrides, directory: Path, overwrite: bool, platform: Platform | None, form: str
+) -> None:
     """Write the mini Helm chart of BUNDLE, the very one that `publish` packs."""
     source = read_bundle(bundle)
     if source.kind is not Kind.BUNDLE:
@@ -34,9 +38,22 @@ def chart(bundle: Path, overrides: Overrides, directory: Path, platform: Platfor
     origin = None if source.manifest.name else git.describe(bundle, os.environ).source
     name = bundle_name(source.manifest, origin, render(seen).profiles())
     files = chart_files(seen, source.manifest, name)
-    write_tree(files, directory, overwrite=True)
+    if overwrite:
+        _refuse_leftovers(directory, files)
+    write_tree(files, directory, overwrite=overwrite)
     if form == "json":
         version = source.manifest.version or "0.0.0"
         output.print_json({"chart": str(directory), "name": name, "version": version, "files": sorted(files)})
         return
     click.echo(f"wrote chart {name} to {directory}")
+
+
+def _refuse_leftovers(directory: Path, files: Mapping[str, bytes]) -> None:
+    """A template of another chart that stayed behind would be installed with this one."""
+    there = (path for path in directory.rglob("*") if path.is_file())
+    left = sorted(path for path in there if path.relative_to(directory).as_posix() not in files)
+    if left:
+        raise InputError(
+            f"{directory}: holds what is no part of this chart: {left[0].relative_to(directory)}",
+            hint="choose an empty directory, or remove it first",
+        )

@@ -39,26 +39,32 @@ def describe(reference: Reference, platform: Platform | None, form: str, connect
 def _text(reference: str, found: Description) -> None:
     title = " ".join(part for part in (found.name, found.version) if part)
     click.echo(click.style(reference, bold=True) + (f"  {output.safe(title)}" if title else ""))
-    output.fields([("digest", found.digest), ("type", found.artifact_type or found.media_type)])
-    known = [(key.removeprefix(_PREFIX), text) for key, text in found.annotations.items()]
-    output.fields(known)
-    output.fields(("image", image) for image in found.images)
-    output.fields(
-        ("platform", f"{part.platform}  {part.digest}  {output.size(part.size)}") for part in found.platforms
-    )
+    output.fields(_rows(found))
     if found.allows:
         click.echo("\nallows")
         output.table(
-            ("  PROFILE", "CONTAINER", *map(str.upper, COUNTED)), [_cells(each) for each in found.allows]
+            ("  KIND", "PROFILE", "CONTAINER", *map(str.upper, COUNTED)),
+            [_cells(each) for each in found.allows],
         )
     if found.referrers:
         click.echo("\nreferred to by")
         output.fields((output.short(each.digest), each.artifact_type) for each in found.referrers)
 
 
+def _rows(found: Description) -> Iterator[tuple[str, str | None]]:
+    yield "digest", found.digest
+    yield "type", found.artifact_type or found.media_type
+    for key, text in found.annotations.items():
+        yield key.removeprefix(_PREFIX), text
+    for image in found.images:
+        yield "image", image
+    for part in found.platforms:
+        yield "platform", f"{part.platform}  {part.digest}  {output.size(part.size)}"
+
+
 def _cells(each: Allows) -> tuple[str, ...]:
     numbers = ("-" if number is None else str(number) for number in each.counts.values())
-    return (f"  {each.profile}", each.container or "-", *numbers)
+    return (f"  {each.kind}", each.profile, each.container or "-", *numbers)
 
 
 def _json(found: Description) -> dict[str, Any]:

@@ -73,9 +73,10 @@ def counts(findings: Sequence[Finding]) -> dict[str, int]:
 
 def fields(rows: Iterable[tuple[str, str | None]]) -> None:
     """Labels and texts, one below the other; a row without text is left out."""
-    for label, text in rows:
-        if text:
-            click.echo(f"  {safe(label):<10} {safe(text)}")
+    shown = [(label, text) for label, text in rows if text]
+    width = max([10, *(len(label) for label, _ in shown)])
+    for label, text in shown:
+        click.echo(f"  {safe(label):<{width}} {safe(text)}")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -13,6 +13,8 @@ from bob_ci.template.network import has_host_bits
 from bob_ci.template.patterns import BLOCK, BLOCK4
 from bob_ci.template.uses import ITEM
 
+_NAMED = 5  # files in one message
+
 
 @rule("BOB602", "value-unused", Severity.WARNING)
 def value_unused(view: View) -> Iterator[Fault]:
@@ -67,12 +69,11 @@ def _at(view: View, path: tuple[str, ...], message: str) -> Fault:
 
 @rule("BOB620", "file-left-out", Severity.INFO)
 def file_left_out(bundle: Bundle) -> Iterator[Fault]:
-    """Unknown files are packed only when the manifest lists them: a file that is missing there is not shipped."""
+    """Unknown files are packed only when the manifest lists them; what is not listed is not shipped."""
     if bundle.left_out:
-        names = ", ".join(bundle.left_out)
-        message = (
-            f"left out of the artifact: {names} (list them in manifest.yaml under spec.files to pack them)"
-        )
+        more = len(bundle.left_out) - _NAMED
+        names = ", ".join(bundle.left_out[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        message = f"left out of the artifact: {names}; list them in manifest.yaml, spec.files, to pack them"
         yield Fault(bundle.where(bundle.left_out[0]), 1, message)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 import yaml
@@ -15,7 +16,9 @@ from bob_ci.lint.finding import Finding
 
 
 def lint(bundle: Bundle, rendered: Iterable[Rendered]) -> list[Finding]:
-    """The findings about a bundle and what it renders to for each platform; one a place, sorted.
+    """The findings about a bundle and what it renders to for each platform: sorted, each fault once.
+
+    What a loop repeats is one fault of the template, and so is what several platforms have.
 
     Raises:
         InputError: what is rendered is no YAML.
@@ -26,7 +29,14 @@ def lint(bundle: Bundle, rendered: Iterable[Rendered]) -> list[Finding]:
         profiles = one.files.get("profiles")
         if profiles is not None:
             found.update(_profiles(profiles))
-    return sorted(found)
+    once: dict[tuple[object, ...], Finding] = {}
+    for finding in sorted(found):
+        message = _POSITION.sub("", finding.message)
+        once.setdefault((finding.file, finding.line, finding.column, finding.code, message), finding)
+    return list(once.values())
+
+
+_POSITION = re.compile(r"\[\d+\]")
 
 
 def _profiles(file: RenderedFile) -> Iterator[Finding]:

@@ -96,11 +96,7 @@ def _reads_otherwise(node: yaml.Node) -> bool:
 
 
 def _is_label(typed: Typed) -> bool:
-    return (
-        len(typed.path) == 3
-        and typed.path[:1] == ("metadata",)
-        and typed.path[1] in ("labels", "annotations")
-    )
+    return typed.path[:-1] in (("metadata", "labels"), ("metadata", "annotations"))
 
 
 @rule("BOB204", "label-not-string", Severity.ERROR)

@@ -19,6 +19,7 @@ from bob_ci.oci.descriptor import (
     MANIFEST_TYPES,
     MAX_MANIFEST_SIZE,
     Descriptor,
+    MismatchError,
     canonical_json,
     check_size,
     is_digest,
@@ -178,7 +179,10 @@ class LayoutStore:
         try:
             mark = load_json(read_file(self.directory, _MARK, limit=_MAX_MARK_SIZE), str(where))
         except FileNotFoundError as error:
-            raise NotFoundError(f"{self.directory}: no image layout: oci-layout is missing") from error
+            raise NotFoundError(
+                f"{self.directory}: no image layout: oci-layout is missing",
+                hint="`bobctl publish BUNDLE oci-layout:DIR` makes one",
+            ) from error
         if (version := mark.get("imageLayoutVersion")) != VERSION:
             raise BobError(f"{where}: imageLayoutVersion is {version!r}, not {VERSION!r}")
 
@@ -199,7 +203,8 @@ class LayoutStore:
             if descriptor.digest in seen or descriptor.media_type not in MANIFEST_TYPES:
                 continue
             seen.add(descriptor.digest)
-            with suppress(NotFoundError):
+            # A damaged one is the trouble of who reads it, not of all others in the layout.
+            with suppress(NotFoundError, MismatchError):
                 data = self.fetch_manifest(descriptor)
                 manifest = check_manifest(data, descriptor)
                 waiting.extend(manifest.manifests)

@@ -37,6 +37,7 @@ _MAX_NAME = 4096  # PATH_MAX
 _MAX_EXTRA = 64 * 1024
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _STEP = 256 * 1024
+_OVERWRITE = "choose an empty directory, or let files be replaced with --overwrite"
 
 
 class ArchiveError(BobError):
@@ -294,7 +295,7 @@ def _pax_size(value: bytes) -> int:
 def _check_missing(names: list[str], directory: Path) -> None:
     for name in names:
         if os.path.lexists(directory / name):
-            raise ExistsError(f"{directory / name}: exists")
+            raise ExistsError(f"{directory / name}: exists", hint=_OVERWRITE)
 
 
 def _write_member(name: str, data: bytes, directory: Path, *, overwrite: bool) -> None:
@@ -305,7 +306,7 @@ def _write_member(name: str, data: bytes, directory: Path, *, overwrite: bool) -
             write_file(path.name, data, folder, exclusive=not overwrite)
     except BobError as error:
         if isinstance(error.__cause__, FileExistsError):
-            raise ExistsError(f"{place}: exists") from error
+            raise ExistsError(f"{place}: exists", hint=_OVERWRITE) from error
         raise
 
 

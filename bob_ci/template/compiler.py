@@ -15,11 +15,11 @@ from typing import Any
 from bob_ci.errors import InputError
 from bob_ci.template import tree
 from bob_ci.template.assemble import Edit, assemble
+from bob_ci.template.documents import outline_by_document
 from bob_ci.template.emptiness import empty_forms
 from bob_ci.template.expression import Scope, parse_output
 from bob_ci.template.fields import Fields
-from bob_ci.template.outline import Child, Document, Outline, Scalar, compose, outline
-from bob_ci.template.quick import quick_outline
+from bob_ci.template.outline import Child, Document, Outline, Scalar, outline
 from bob_ci.template.regions import Region, around, check_whole, from_tags, last_line_inside, nest
 from bob_ci.template.scalars import Part, edits_of_scalar
 from bob_ci.template.scan import Mark, MarkKind, Skeleton, has_placeholders, scan, unfinished
@@ -65,8 +65,9 @@ def _nodes(text: str, scope: Scope, fields_of: FieldsOf, additions: Additions) -
     if has_placeholders(text):
         check_structure(skeleton.text, scope)
         return _Compiler(skeleton, scope, fields_of).nodes(added)
-    compose(text, scope.file)
-    return assemble(text, _line_starts(text), frozenset(), (), added)
+    starts = _line_starts(text)
+    outline_by_document(text.split("\n"), starts, skeleton.mark, scope.file)
+    return assemble(text, starts, frozenset(), (), added)
 
 
 def _line_starts(text: str) -> list[int]:
@@ -105,9 +106,7 @@ class _Compiler:
 
     def _outline(self) -> Outline:
         if not self.skeleton.tags:
-            quick = quick_outline(self.text, self.lines, self.starts, self.skeleton.mark)
-            if quick is not None:
-                return quick
+            return outline_by_document(self.lines, self.starts, self.skeleton.mark, self.scope.file)
         points = [mark.index for mark in self.skeleton.marks]
         tag_lines = sorted({tag.line for tag in self.skeleton.tags})
         clip = last_line_inside(self.written, self.lines, self.scope)

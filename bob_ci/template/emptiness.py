@@ -34,9 +34,11 @@ def empty_forms(shape: Outline, fields: Sequence[Fields | None], regions: Sequen
 def _empty_form(collection: Collection, shown: tree.Expression, targeted: tree.Expression | None) -> Edit:
     line = collection.indicator_line + 1
     brackets = tree.Verbatim(" []" if collection.is_list else " {}", line)
-    branches: list[Branch] = [(tree.Not(shown), (brackets,))]
+    branches: list[Branch] = []
     if targeted is not None:
-        branches.insert(0, (tree.Not(targeted), (tree.Refuse(NO_TARGET, line),)))
+        branches.append((tree.Not(targeted), (tree.Refuse(NO_TARGET, line),)))
+    if targeted != shown:
+        branches.append((tree.Not(shown), (brackets,)))
     choice = tree.Choice(tuple(branches), line, inline=True)
     return Edit(collection.indicator, collection.indicator, (choice,))
 

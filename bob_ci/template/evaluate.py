@@ -169,9 +169,7 @@ class _Evaluation:
             case tree.Compare(left, right, equal):
                 return (self._operand(left, local) == self._operand(right, local)) is equal
             case tree.Exists(name, items, condition):
-                return any(
-                    self._holds(condition, inside) for inside in self._each(name, items, local)
-                )
+                return any(self._holds(condition, inside) for inside in self._each(name, items, local))
         raise TypeError(part)
 
     def _operand(self, part: tree.Expression, local: dict[str, Any]) -> str | int:

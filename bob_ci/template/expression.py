@@ -220,7 +220,7 @@ def _list(node: nodes.Node, scope: Scope) -> tree.Expression:
         return found
     raise scope.error(
         f"a {_kind(found).value} where a list is due",
-        hint="a string is compared: `{% if values.mode == \"strict\" %}`",
+        hint='a string is compared: `{% if values.mode == "strict" %}`',
     )
 
 

@@ -35,7 +35,7 @@ ErrorAt = Callable[[str], Exception]
 
 @dataclass(frozen=True)
 class PortableFilter:
-    """One filter: its types, its arguments, its Python form (`default` has none: it is about what is missing)."""
+    """One filter: its types, its arguments, its Python form (`default` has none)."""
 
     name: str
     apply: Callable[..., Any]

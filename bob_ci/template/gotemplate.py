@@ -33,7 +33,7 @@ def to_go_template(template: tree.Template) -> str:
     return _text(tokens, _on_own_lines(tokens))
 
 
-# Helm cuts all blanks off a document's end, also those that a block scalar there holds: a comment protects them.
+# Helm cuts all blanks off a document's end, also those of a block scalar there: a comment protects them.
 _BLOCK_SCALAR = re.compile(r"[|>][-+1-9]{0,2}[ \t]*(?:#.*)?\r?$", re.MULTILINE)
 _GUARD = tree.Verbatim("#\n", 0)
 _BOUNDARY = re.compile(r"\n(?=---(?:\s|\Z))")

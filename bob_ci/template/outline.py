@@ -31,7 +31,7 @@ def _structure_loader() -> Any:
         "StructureLoader",
         (_PARSER.CParser,),
         {
-            "__init__": lambda self, stream: _PARSER.CParser.__init__(self, stream),
+            "__init__": _PARSER.CParser.__init__,
             "descend_resolver": operator.is_,
             "ascend_resolver": bool,
             "resolve": "".format,
@@ -107,7 +107,15 @@ class Outline:
     collections: tuple[Collection, ...]
 
 
-def outline(text: str, file: str, points: Sequence[int], lines: Sequence[int], clip: Clip) -> Outline:
+def outline(  # noqa: PLR0913 -- text, where to look in it, and where it is from
+    text: str,
+    file: str,
+    points: Sequence[int],
+    lines: Sequence[int],
+    clip: Clip,
+    *,
+    first_line: int = 0,
+) -> Outline:
     """The structure around some points (indices of marks, in order) and some lines (of tags, in order).
 
     Args:
@@ -116,18 +124,19 @@ def outline(text: str, file: str, points: Sequence[int], lines: Sequence[int], c
         points: what is looked for.
         lines: the same, as whole lines.
         clip: where a range of lines that a node spans really ends.
+        first_line: the line of the file that the text begins at, for errors.
 
     Raises:
         InputError: the skeleton is not YAML.
     """
-    roots = compose(text, file)
+    roots = compose(text, file, first_line)
     walk = _Walk(text, points, lines, clip)
     for number, root in enumerate(roots):
         walk.document(root, number)
     return Outline(tuple(_document(root) for root in roots), tuple(walk.scalars), tuple(walk.collections))
 
 
-def compose(text: str, file: str) -> list[yaml.Node]:
+def compose(text: str, file: str, first_line: int = 0) -> list[yaml.Node]:
     """The root nodes of all documents.
 
     Raises:
@@ -136,7 +145,7 @@ def compose(text: str, file: str) -> list[yaml.Node]:
     try:
         return list(yaml.compose_all(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
-        raise not_yaml(error, file) from None
+        raise not_yaml(error, file, first_line) from None
     except yaml.YAMLError as error:
         raise InputError(f"not YAML: {error}", file=file) from None
     except RecursionError:
@@ -231,7 +240,9 @@ class _Walk:
             inner = (*around, child)
             if key_node is not None:
                 self._node(key_node, (*path, key), inner, -1, is_key=True)
-            self._node(value, (*path, key), inner, self._indicator(child, node, key_node, value), is_key=False)
+            self._node(
+                value, (*path, key), inner, self._indicator(child, node, key_node, value), is_key=False
+            )
 
     @staticmethod
     def _entries(node: yaml.CollectionNode) -> Iterator[tuple[str | int, yaml.Node | None, yaml.Node]]:
@@ -279,9 +290,7 @@ class _Walk:
             self.text[start : start + column]
         ) - set(" -?:")
 
-    def _indicator(
-        self, child: Child, node: yaml.Node, key_node: yaml.Node | None, value: yaml.Node
-    ) -> int:
+    def _indicator(self, child: Child, node: yaml.Node, key_node: yaml.Node | None, value: yaml.Node) -> int:
         """The index behind the `:` or `-` that leads to a value."""
         if key_node is not None:
             return self.text.find(":", key_node.end_mark.index, max(value.start_mark.index, 1)) + 1 or -1

@@ -39,8 +39,11 @@ class _Line(NamedTuple):
     has_mark: bool
 
 
-_BLANK = _Line(-1, 0, None, None, 0, False)
-_BOUNDARY = _Line(-2, 0, None, None, 0, False)
+# Lines recur by the thousand: each is looked at once.
+Memo = dict[str, _Line | None]
+
+_BLANK = _Line(-1, 0, None, None, 0, has_mark=False)
+_BOUNDARY = _Line(-2, 0, None, None, 0, has_mark=False)
 
 
 @dataclass(eq=False, slots=True)
@@ -68,18 +71,18 @@ class _Marked:
     position: int
 
 
-def quick_outline(text: str, lines: Sequence[str], starts: Sequence[int], mark: str) -> Outline | None:
+def quick_outline(lines: Sequence[str], starts: Sequence[int], mark: str, memo: Memo) -> Outline | None:
     """The outline of a skeleton without tags around its marks; None where it is no such YAML.
 
     Of the collections only those are given that a repeated item can be in: lists, and the maps in lists.
     """
-    if _ODD.search(text):
-        return None
-    found = _read(lines, mark)
+    found = _read(lines, mark, memo)
     return None if found is None else _Outlining(lines, starts).outline(*found)
 
 
 def _parse(line: str, mark: str) -> _Line | None:
+    if _ODD.search(line):
+        return None
     if _SKIP.fullmatch(line):
         return _BLANK
     if line.startswith(("---", "...")):
@@ -95,9 +98,8 @@ def _parse(line: str, mark: str) -> _Line | None:
     return _Line(len(blanks), len(dashes) // 2, key, value, start, has_mark)
 
 
-def _read(lines: Sequence[str], mark: str) -> tuple[list[_Open], list[_Marked]] | None:
+def _read(lines: Sequence[str], mark: str, memo: Memo) -> tuple[list[_Open], list[_Marked]] | None:
     """The root collection of every document, and the marked scalars; None at the first odd line."""
-    memo: dict[str, _Line | None] = {}
     roots: list[_Open] = []
     marked: list[_Marked] = []
     top: _Open | None = None
@@ -219,11 +221,11 @@ class _Outlining:
         collection = Collection(
             path,
             one.is_list,
-            False,
-            indicator,
-            one.line,
-            one.document,
-            parent=parent,  # noqa: FBT003
+            flow=False,
+            indicator=indicator,
+            indicator_line=one.line,
+            document=one.document,
+            parent=parent,
         )
         collection.children.extend(self._children(one, collection))
         return collection

@@ -107,7 +107,9 @@ def _opened(word: str, rest: str, tag: Tag, at: Scope) -> _Open:
         return _Open(tag, Region(tag.line, tag.line, [body]), at)
     name, items = parse_loop(rest, at)
     if name in at.loops or f"{name}_index" in at.loops:  # that is what the chart calls the loop's index
-        raise at.error(f"{name}: a loop around this one has a variable of that name, or with `_index` behind it")
+        raise at.error(
+            f"{name}: a loop around this one has a variable of that name, or with `_index` behind it"
+        )
     return _Open(
         tag, Region(tag.line, tag.line, [Body(tag.line + 1, tag.line)], 0, name, items), at.inside(name)
     )
@@ -217,6 +219,8 @@ def check_whole(written: Sequence[Region], shape: Outline, text_lines: Sequence[
                     f"a block begins inside `{child.key}` and goes on behind it",
                     hint="a block holds whole list items or whole keys",
                 )
+    if not written:
+        return
     boundaries = [number for number, line in enumerate(text_lines) if _BOUNDARY.match(line)]
     for region in written if boundaries else ():
         _check_documents(region, boundaries, text_lines, scope)

@@ -71,6 +71,9 @@ def _context_in_place(scalar: Scalar, part: Part, skeleton: Skeleton) -> tree.Co
     width = min(len(line) - len(line.lstrip(" ")) for line in lines if line.strip())
     if expression.arguments[0] != tree.Number(width):
         raise part.at.error(f"indent: the block's lines begin in column {width + 1}: write `indent({width})`")
+    if skeleton.text[part.index + 1 : scalar.end].partition("\n")[0].strip("\r"):
+        # Behind a final line break of the value it would stand in the first column.
+        raise part.at.error("indent: nothing stands behind it on its line, inside a block of text")
     return tree.Context.LINES
 
 
@@ -85,17 +88,15 @@ def _field_context(fields: Fields | None, scalar: Scalar) -> tree.Context | None
 
 
 def _wants_new_quotes(scalar: Scalar, fields: Fields | None, skeleton: Skeleton) -> bool:
-    """In a profile what is templated is a string; over several lines a value's blanks could be folded away."""
+    """In a profile what is templated is a string; over several lines a value's blanks could be folded."""
     if scalar.style in ("|", ">"):
         return False
     over_lines = "\n" in skeleton.text[scalar.start : scalar.end]
     return over_lines or (scalar.style is None and fields is not None)
 
 
-def _alone(
-    scalar: Scalar, parts: Sequence[Part], fields: Fields | None, skeleton: Skeleton
-) -> Edit | None:
-    """A plain scalar that is one placeholder, ending in `quote` or `to_yaml`: these bring their own quotes."""
+def _alone(scalar: Scalar, parts: Sequence[Part], fields: Fields | None, skeleton: Skeleton) -> Edit | None:
+    """A plain scalar that is one placeholder, ending in `quote` or `to_yaml`: these bring quotes."""
     last = parts[0].expression
     if scalar.style is not None or scalar.text != skeleton.mark or not isinstance(last, tree.Filter):
         return None

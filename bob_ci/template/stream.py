@@ -63,7 +63,8 @@ def check_structure(text: str, scope: Scope) -> None:
     except yaml.YAMLError:
         return  # the outline says it better
     if alias is not None:
-        raise scope.at(alias.start_mark.line + 1).error(
+        line = alias.start_mark.line + 1 if alias.start_mark else 1
+        raise scope.at(line).error(
             f"*{alias.anchor}: an alias in a file with placeholders", hint="write the value out"
         )
 

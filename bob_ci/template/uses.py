@@ -17,6 +17,7 @@ _PATTERN_OF = {
     tree.Context.SINGLE: patterns.LINE,
     tree.Context.PLAIN: patterns.PLAIN,
     tree.Context.BLOCK: patterns.BLOCK_LINE,
+    tree.Context.LINES: patterns.BLOCK_LINES,
     tree.Context.INTEGER: patterns.INTEGER,
     tree.Context.BOOLEAN: patterns.BOOLEAN,
     tree.Context.ADDRESS: patterns.BLOCK,
@@ -104,7 +105,10 @@ class _Uses:
                 yield Use(path, Kind.STRING, pattern, False, self.file, line)  # noqa: FBT003
             yield from self._of(part.arguments[0], bound, Kind.STRING, line)
             return
-        wanted = patterns.BLOCK4 if part.name in NETWORK_FILTERS else None
+        # `indent` changes nothing of a line, and what stands before the first line break.
+        wanted = pattern if part.name == "indent" else None
+        if part.name in NETWORK_FILTERS:
+            wanted = patterns.BLOCK4
         yield from self._of(part.base, bound, FILTERS[part.name].takes, line, wanted)
         joined = _path(part.base, bound) if part.name == "join" else ()
         if joined:
