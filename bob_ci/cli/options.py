@@ -6,16 +6,18 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bob_ci.bundle.view import Overrides
 from bob_ci.errors import InputError
 from bob_ci.lint.finding import Severity
-from bob_ci.oci.open import Connection
 from bob_ci.oci.platform import Platform
-from bob_ci.oci.reference import parse_reference
+
+if TYPE_CHECKING:
+    from bob_ci.oci.open import Connection
+    from bob_ci.oci.reference import Reference
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -34,10 +36,17 @@ def pair(text: str) -> tuple[str, str]:
     return key.strip(), value
 
 
+def reference(text: str) -> Reference:
+    """A reference in any of the forms of FORMAT.md 8."""
+    from bob_ci.oci.reference import parse_reference
+
+    return parse_reference(text)
+
+
 DIRECTORY = click.Path(path_type=Path)
 
 bundle_argument: Decorator = click.argument("bundle", type=DIRECTORY)
-reference_argument: Decorator = click.argument("reference", type=parse_reference)
+reference_argument: Decorator = click.argument("reference", type=reference)
 
 platforms_option: Decorator = click.option(
     "--platform",
@@ -96,6 +105,8 @@ values_options = _gathered(
 
 
 def _connection(*, password_stdin: bool, insecure_skip_tls_verify: bool, **rest: Any) -> Connection:
+    from bob_ci.oci.open import Connection
+
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     return Connection(os.environ, verify_tls=not insecure_skip_tls_verify, password=password, **rest)
 

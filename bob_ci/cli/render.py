@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import yaml
 
-from bob_ci.bundle.helm import helm_template
 from bob_ci.bundle.render import NAMES
 from bob_ci.bundle.render import render as render_view
 from bob_ci.bundle.source import Kind, read_bundle
@@ -17,7 +16,6 @@ from bob_ci.bundle.view import Overrides, one_platform, view
 from bob_ci.cli import options, output
 from bob_ci.errors import InputError
 from bob_ci.oci.platform import Platform
-from bob_ci.oci.unpack import write_tree
 from bob_ci.profile.objects import load_objects
 
 
@@ -33,6 +31,8 @@ def render(
     """Print the objects of BUNDLE for one platform. A bundle that is a chart is rendered by helm."""
     files = _rendered(bundle, overrides, platform)
     if directory is not None:
+        from bob_ci.oci.unpack import write_tree
+
         data = {name: text.encode() for name, text in files.items()}
         paths = [str(path) for path in write_tree(data, directory, overwrite=True)]
         if form == "json":
@@ -50,6 +50,8 @@ def _rendered(path: Path, overrides: Overrides, platform: Platform | None) -> di
     if bundle.kind is Kind.PLAIN:
         raise InputError(f"{path}: no bundle: it has no bob.yaml and is no Helm chart")
     if bundle.kind is Kind.CHART:
+        from bob_ci.bundle.helm import helm_template
+
         text = helm_template(
             path, "bob", values=overrides.files, assignments=overrides.assignments, environ=os.environ
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -38,6 +36,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _bug(error: Exception) -> int:
+    import tempfile
+    import traceback
+
     click.echo(f"bobctl: a bug: {type(error).__name__}: {output.safe(str(error))}", err=True)
     try:
         with tempfile.NamedTemporaryFile(

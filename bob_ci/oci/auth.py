@@ -1,6 +1,7 @@
 """Who we are, to a registry: challenges, basic credentials, tokens (distribution, "Token Authentication").
 
-A token is fetched once for each scope, also when many threads need it at the same moment.
+A token is fetched once for each scope, also when many threads need it at the same moment. A credential that
+is refused is left away from then on: an expired login must not make public things unreadable (oras#1161).
 """
 
 from __future__ import annotations
@@ -11,23 +12,32 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from bob_ci.errors import BobError
-from bob_ci.oci.http import Client
+from bob_ci.oci.descriptor import load_json
+from bob_ci.oci.http import OK, Answer, Client, PassingError, Request, TransferError, is_safe
 
 if TYPE_CHECKING:
-    from requests import Response
-
     from bob_ci.oci.credentials import Credential
 
+PULL, PUSH = "pull", "pull,push"
 _CLIENT_ID = "bobctl"
-_SCHEME = re.compile(r"\s*([A-Za-z]+)\s+")
+# Schemes that have no parameters end at a comma (`Negotiate, Basic realm="x"`).
+_SCHEME = re.compile(r"[\s,]*([A-Za-z][A-Za-z0-9-]*)(?:\s+|\s*,|$)")
 _PARAMETER = re.compile(r'\s*([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*,?')
+_TOKEN = re.compile("[!-~]+")
 # What a token server may leave out (distribution-spec: at least 60 seconds).
 _DEFAULT_SECONDS = 60
 _MARGIN_SECONDS = 10
+_REFUSALS = frozenset({400, 401, 403})
+# build-push-action#463, #806; actions/runner#1039.
+_GHCR_CAUSES = (
+    "on ghcr.io four things do this: the job lacks `permissions: packages: write`; the package was made by "
+    "hand or by another repository and does not list this one under Actions access; the run is of a fork; "
+    "the repository was deleted and made again, and the package is the old one's"
+)
 
 
 class DeniedError(BobError):
@@ -81,55 +91,78 @@ class Authorizer:
     _refused: bool = False  # the stored credential was, so we go on without
 
     def header(self, actions: str) -> dict[str, str]:
-        """The header for a request that needs these actions (`pull`, `pull,push`), as far as it is known."""
-        challenge = self._challenge
-        if challenge is None:
-            return {}
-        if challenge.scheme == "basic":
-            return self._basic()
-        with self._lock:
-            token = self._tokens.get(actions)
-        return self._bearer(token) if token and token.good_until > time.monotonic() else {}
+        """The header for a request that needs these actions (`pull`, `pull,push`), as far as it is known.
 
-    def answer(self, response: Response, actions: str, sent: Mapping[str, str]) -> dict[str, str] | None:
+        Raises:
+            DeniedError: the token server refuses.
+        """
+        with self._lock:
+            return self._header(actions)
+
+    def answer(self, answer: Answer, actions: str, sent: Mapping[str, str]) -> dict[str, str] | None:
         """What to send instead, after a 401; None where there is nothing better.
 
         Raises:
             DeniedError: the token server refuses.
         """
-        challenge = Challenge.parse(response.headers.get("WWW-Authenticate", ""))
+        challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
         if challenge is None:
             return None
-        self._challenge = challenge
-        if challenge.scheme == "basic":
-            header = self._basic()
-            return header if header and header != dict(sent) else self._without_credential()
         with self._lock:
-            known = self._tokens.get(actions)
-            # Another thread may have fetched one while this request was on its way.
-            if known is None or self._bearer(known) == dict(sent):
-                known = self._tokens[actions] = self._fetch(challenge, actions)
-        return self._bearer(known)
+            self._challenge = challenge
+            better = self._header(actions)
+            # Another thread may have found it while this request was on its way.
+            if better == sent:
+                self._tokens.pop(actions, None)
+                better = self._header(actions)
+            if better == sent:
+                self._refuse()
+                better = self._header(actions)
+            return None if better == sent else better
 
-    def _basic(self) -> dict[str, str]:
-        known = self._usable()
-        if known is None or not known.username:
+    def without_credential(self, actions: str, sent: Mapping[str, str]) -> dict[str, str] | None:
+        """What to send instead, after a 403; None where that is the same.
+
+        Raises:
+            DeniedError: the token server refuses.
+        """
+        with self._lock:
+            if self.credential is None:
+                return None
+            self._refuse()
+            better = self._header(actions)
+            return None if better == sent else better
+
+    def hint(self, actions: str) -> str:
+        """What to do about a refusal: which credential was tried, or that there was none."""
+        host = self.client.host
+        if self.credential is None:
+            tried = f"no credential for {host} was found: bobctl login {host}"
+        elif self._refused:
+            tried = f"the credential of {self.credential.origin} was refused: bobctl login {host}"
+        else:
+            tried = (
+                f"the credential of {self.credential.origin} was taken, and has no right to {verb(actions)}"
+            )
+        return f"{tried}; {_GHCR_CAUSES}" if host == "ghcr.io" and actions == PUSH else tried
+
+    def _header(self, actions: str) -> dict[str, str]:
+        if self._challenge is None:
             return {}
-        pair = f"{known.username}:{known.password}".encode()
-        return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
-
-    @staticmethod
-    def _bearer(token: _Token) -> dict[str, str]:
+        if self._challenge.scheme == "basic":
+            return _basic(self._usable())
+        token = self._tokens.get(actions)
+        if token is None or token.good_until < time.monotonic():
+            token = self._tokens[actions] = self._fetch(self._challenge, actions)
         return {"Authorization": f"Bearer {token.value}"}
 
     def _usable(self) -> Credential | None:
         return None if self._refused else self.credential
 
-    def _without_credential(self) -> dict[str, str] | None:
-        if self._refused or self.credential is None:
-            return None
-        self._refused = True
-        return {}
+    def _refuse(self) -> None:
+        if not self._refused and self.credential is not None:
+            self._refused = True
+            self._tokens.clear()
 
     # tokens
 
@@ -137,67 +170,74 @@ class Authorizer:
         known = self._usable()
         if known is not None and known.registry_token:
             return _Token(known.registry_token, time.monotonic() + _DEFAULT_SECONDS)
-        response = self._ask(challenge, actions, known)
-        if response.status_code in (400, 401, 403) and known is not None:
-            # An expired login must not make public things unreadable (oras-project/oras#1161).
-            self._refused = True
-            response = self._ask(challenge, actions, None)
-        if response.status_code != 200:  # noqa: PLR2004 -- HTTP
-            raise DeniedError(
-                f"{self.client.host}/{self.repository}: no token for {actions}: "
-                f"{_host(challenge)} answered {response.status_code}",
-                hint=self.hint(),
-            )
-        return _token(response, self.client.host)
+        answer = self._ask(challenge, actions, known)
+        if answer.status in _REFUSALS and known is not None:
+            self._refuse()
+            answer = self._ask(challenge, actions, None)
+        if answer.status == OK:
+            return _token(answer)
+        where = f"{self.client.host}/{self.repository}"
+        refused = f"no token: {urlsplit(answer.url).netloc} answered {answer.words}"
+        if answer.status in _REFUSALS:
+            raise DeniedError(f"{where}: no right to {verb(actions)}: {refused}", hint=self.hint(actions))
+        raise TransferError(refused)
 
-    def _ask(self, challenge: Challenge, actions: str, known: Credential | None) -> Response:
+    def _ask(self, challenge: Challenge, actions: str, known: Credential | None) -> Answer:
         realm = challenge.parameters.get("realm", "")
         _check_realm(realm, self.client.host)
-        service = challenge.parameters.get("service", "")
-        scope = f"repository:{self.repository}:{actions}"
+        asked = {"scope": f"repository:{self.repository}:{actions}"}
+        if service := challenge.parameters.get("service"):
+            asked["service"] = service
         if known is not None and known.identity_token:
             form = {
+                **asked,
                 "grant_type": "refresh_token",
-                "service": service,
                 "client_id": _CLIENT_ID,
-                "scope": scope,
                 "refresh_token": known.identity_token,
             }
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            return self.client.send("POST", realm, headers=headers, data=urlencode(form).encode())
-        query = urlencode({"service": service, "scope": scope} if service else {"scope": scope})
-        basic = {} if known is None or self._refused else self._basic()
-        return self.client.send("GET", f"{realm}{'&' if '?' in realm else '?'}{query}", headers=basic)
+            return self._send(Request("POST", realm, headers, urlencode(form).encode()))
+        joiner = "&" if "?" in realm else "?"
+        return self._send(Request("GET", f"{realm}{joiner}{urlencode(asked)}", _basic(known)))
 
-    def hint(self) -> str:
-        """What to do about a refusal: say which credential was tried, or that there was none."""
-        if self.credential is None:
-            return f"no credential for {self.client.host} was found: bobctl login {self.client.host}"
-        return f"the credential of {self.credential.origin} was tried"
+    def _send(self, request: Request) -> Answer:
+        try:
+            return self.client.send(request)
+        except PassingError as error:  # it was tried often enough: not to be tried again with what needs it
+            raise TransferError(f"no token: {error}", hint=error.hint) from error
+
+
+def verb(actions: str) -> str:
+    """What the actions are for, in one word."""
+    return "push" if actions == PUSH else "pull"
+
+
+def _basic(known: Credential | None) -> dict[str, str]:
+    if known is None or not known.username or not known.password:
+        return {}
+    pair = f"{known.username}:{known.password}".encode()
+    return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
 
 
 def _check_realm(realm: str, host: str) -> None:
     """Credentials go to a token server over TLS, or to this machine."""
-    parts = urlsplit(realm)
-    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise DeniedError(f"{host}: asks for a token from {realm!r}, which is no address")
-    if parts.scheme == "http" and not local:
-        raise DeniedError(f"{host}: asks for a token over plain HTTP, from {parts.hostname}")
-
-
-def _host(challenge: Challenge) -> str:
-    return urlsplit(challenge.parameters.get("realm", "")).hostname or "the token server"
-
-
-def _token(response: Response, host: str) -> _Token:
     try:
-        answer: Any = response.json()
+        safe = is_safe(realm)
     except ValueError:
-        answer = None
-    value = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
-    if not isinstance(value, str) or not value:
-        raise DeniedError(f"{host}: the token server's answer holds no token")
-    seconds = answer.get("expires_in")
+        raise TransferError(f"{host} asks for a token from {realm[:200]!r}, which is no address") from None
+    if not safe:
+        raise TransferError(f"{host} asks for a token over plain HTTP, from {urlsplit(realm).hostname}")
+
+
+def _token(answer: Answer) -> _Token:
+    where = f"the token server {urlsplit(answer.url).netloc}"
+    try:
+        said = load_json(answer.body, where)
+    except BobError as error:
+        raise TransferError(str(error)) from error
+    value = said.get("token") or said.get("access_token")
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise TransferError(f"{where}: its answer holds no token")
+    seconds = said.get("expires_in")
     lifetime = seconds if isinstance(seconds, int) and seconds > 0 else _DEFAULT_SECONDS
     return _Token(value, time.monotonic() + max(lifetime - _MARGIN_SECONDS, 1))

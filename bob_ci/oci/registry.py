@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from bob_ci.oci.auth import Authorizer, DeniedError
+from bob_ci.oci.auth import PULL, PUSH, Authorizer, DeniedError, verb
 from bob_ci.oci.descriptor import (
     INDEX,
     MANIFEST_TYPES,
     MAX_MANIFEST_SIZE,
     Descriptor,
+    MismatchError,
     digest_of,
     is_digest,
+    load_json,
     verify,
 )
-from bob_ci.oci.http import Client, TransferError, closing
+from bob_ci.oci.http import OK, Answer, Client, Request, TransferError, address, origin
 from bob_ci.oci.manifest import parse_manifest
 from bob_ci.oci.store import MAX_BLOB_SIZE, NotFoundError
 
-if TYPE_CHECKING:
-    from requests import Response
-
 _ACCEPT = {"Accept": ", ".join(sorted(MANIFEST_TYPES))}
 _OCTETS = {"Content-Type": "application/octet-stream"}
-_PULL, _PUSH = "pull", "pull,push"
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
-_CHUNK = 64 * 1024
-# A list of tags that never ends is a registry's bug, or worse.
+# A list that never ends is a registry's bug, or worse.
 _MAX_PAGES = 1000
-# build-push-action#463, #806; actions/runner#1039.
-_GHCR_CAUSES = (
-    "on ghcr.io four things do this: the job lacks `permissions: packages: write`; the package was made by "
-    "hand or by another repository and does not list this one under Actions access; the run is of a fork; "
-    "the repository was deleted and made again, and the package is the old one's"
-)
-OK, CREATED, ACCEPTED, NOT_FOUND, UNAUTHORIZED = 200, 201, 202, 404, 401
+CREATED, ACCEPTED, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 201, 202, 401, 403, 404
+# A registry without the referrers API says so in one of these ways, or answers with something else.
+_NO_API = frozenset({OK, 400, NOT_FOUND, 405, 406, 501})
 
 
 @dataclass
@@ -58,73 +51,86 @@ class RegistryStore:
 
     def resolve(self, selector: str) -> Descriptor:
         """Media type, digest and size of the manifest with this tag or digest."""
-        response = self._ask("HEAD", f"manifests/{selector}", _PULL, headers=_ACCEPT)
-        with closing(response):
-            if response.status_code == NOT_FOUND:
-                raise NotFoundError(f"{self.name}: no such tag or digest: {selector}")
-            self._expect(response, OK, f"read {selector}")
-            digest = response.headers.get("Docker-Content-Digest", "")
-            size = response.headers.get("Content-Length", "")
-            media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
-        if not is_digest(digest) or not size.isdigit() or media_type not in MANIFEST_TYPES:
+        answer = self._ask(f"read {selector}", PULL, "HEAD", f"manifests/{selector}", (OK, NOT_FOUND))
+        if answer.status == NOT_FOUND:
+            raise NotFoundError(f"{self.name}: no such tag or digest: {selector}")
+        digest = answer.headers.get("Docker-Content-Digest", "")
+        size = answer.headers.get("Content-Length", "")
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+        if not is_digest(digest) or not _is_size(size) or media_type not in MANIFEST_TYPES:
             # Not every registry says all of it to HEAD.
             data = self.fetch_manifest(selector)
             return Descriptor.of(parse_manifest(data, f"{self.name}:{selector}").media_type, data)
+        if is_digest(selector) and digest != selector:
+            raise MismatchError(f"{self.name}: {selector}: the registry says that it is {digest}")
         return Descriptor(media_type, digest, int(size))
 
     def fetch_manifest(self, target: Descriptor | str) -> bytes:
-        """The bytes of a manifest, checked against the digest where one is known."""
-        selector = target if isinstance(target, str) else target.digest
+        """The bytes of a manifest, checked against the digest: the target's, else the registry's own."""
+        wanted = target if isinstance(target, Descriptor) else None
+        selector = wanted.digest if wanted else str(target)
         if selector in self._known:
             return self._known[selector]
-        response = self._ask("GET", f"manifests/{selector}", _PULL, headers=_ACCEPT, stream=True)
-        with closing(response):
-            if response.status_code == NOT_FOUND:
-                raise NotFoundError(f"{self.name}: no such manifest: {selector}")
-            self._expect(response, OK, f"read {selector}")
-            data = self._body(response, MAX_MANIFEST_SIZE, selector)
-        if isinstance(target, Descriptor):
-            verify(data, target)
-        elif is_digest(selector) and selector.startswith("sha256:") and digest_of(data) != selector:
-            raise TransferError(f"{self.name}: {selector}: the bytes are those of {digest_of(data)}")
-        self._known[digest_of(data)] = data
-        return data
+        size = wanted.size if wanted else None
+        answer = self._get(f"manifests/{selector}", selector, Request("", "", _ACCEPT, size=size))
+        said = selector if is_digest(selector) else answer.headers.get("Docker-Content-Digest", "")
+        if wanted is None and is_digest(said):
+            wanted = Descriptor("application/octet-stream", said, len(answer.body))
+        if wanted is not None:
+            self._verify(answer.body, wanted)
+        self._known[digest_of(answer.body)] = answer.body
+        return answer.body
 
     def fetch_blob(self, descriptor: Descriptor) -> bytes:
         """The bytes of a blob, checked; none larger than MAX_BLOB_SIZE."""
         if descriptor.size > MAX_BLOB_SIZE:
             raise TransferError(f"{self.name}: {descriptor.digest}: {descriptor.size} bytes, too many")
-        response = self._ask("GET", f"blobs/{descriptor.digest}", _PULL, stream=True)
-        with closing(response):
-            if response.status_code == NOT_FOUND:
-                raise NotFoundError(f"{self.name}: no such blob: {descriptor.digest}")
-            self._expect(response, OK, f"read {descriptor.digest}")
-            data = self._body(response, descriptor.size, descriptor.digest)
-        verify(data, descriptor)
-        return data
+        size = descriptor.size
+        answer = self._get(
+            f"blobs/{descriptor.digest}", descriptor.digest, Request("", "", limit=size, size=size)
+        )
+        self._verify(answer.body, descriptor)
+        return answer.body
+
+    def _get(self, path: str, what: str, request: Request) -> Answer:
+        doing = f"read {what}"
+        answer = self._send(doing, PULL, replace(request, method="GET", url=self._url(path)))
+        if answer.status == NOT_FOUND:
+            raise NotFoundError(f"{self.name}: no such {path.partition('/')[0][:-1]}: {what}")
+        return self._expect(answer, doing, PULL, (OK,))
+
+    def _verify(self, data: bytes, descriptor: Descriptor) -> None:
+        try:
+            verify(data, descriptor)
+        except MismatchError as error:
+            raise MismatchError(f"{self.name}: {error}") from error
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         """Whether the repository has a blob or manifest of this digest."""
         kind = "manifests" if descriptor.media_type in MANIFEST_TYPES else "blobs"
-        response = self._ask("HEAD", f"{kind}/{descriptor.digest}", _PUSH, headers=_ACCEPT)
-        with closing(response):
-            return response.status_code == OK
+        path, doing = f"{kind}/{descriptor.digest}", f"look for {descriptor.digest}"
+        return self._ask(doing, PUSH, "HEAD", path, (OK, NOT_FOUND)).status == OK
 
     def put_blob(self, descriptor: Descriptor, data: bytes) -> bool:
         """Upload a blob that is not there yet, in one piece."""
         verify(data, descriptor)
         if self.has_blob(descriptor):
             return False
-        started = self._ask("POST", "blobs/uploads/", _PUSH)
-        with closing(started):
-            self._expect(started, ACCEPTED, f"upload {descriptor.digest}")
-            location = self._location(started)
-        joiner = "&" if urlsplit(location).query else "?"
-        url = f"{location}{joiner}{urlencode({'digest': descriptor.digest})}"
-        finished = self._send("PUT", url, _PUSH, headers=_OCTETS, data=data)
-        with closing(finished):
-            self._expect(finished, CREATED, f"upload {descriptor.digest}")
+        doing = f"upload {descriptor.digest}"
+        # Nobody knows what an upload that broke off has got: the next attempt is another upload.
+        with self._named(doing):
+            answer = self.client.persist(lambda: self._upload(descriptor, data))
+        self._expect(answer, doing, PUSH, (CREATED, ACCEPTED))
         return True
+
+    def _upload(self, descriptor: Descriptor, data: bytes) -> Answer:
+        """One attempt; the answer is that of the request which decided."""
+        start = Request("POST", self._url("blobs/uploads/"))
+        started = self._authorized(PUSH, start, self.client.send_once)
+        if started.status != ACCEPTED:
+            return started
+        url = _with_query(_location(started), {"digest": descriptor.digest})
+        return self._authorized(PUSH, Request("PUT", url, _OCTETS, data), self.client.send_once)
 
     def put_manifest(self, descriptor: Descriptor, data: bytes) -> bool:
         """Store a manifest by digest, without a tag."""
@@ -140,29 +146,22 @@ class RegistryStore:
         self._put_manifest(descriptor, self.fetch_manifest(descriptor), tag)
 
     def _put_manifest(self, descriptor: Descriptor, data: bytes, selector: str) -> None:
-        headers = {"Content-Type": descriptor.media_type}
-        response = self._ask("PUT", f"manifests/{selector}", _PUSH, headers=headers, data=data)
-        with closing(response):
-            self._expect(response, CREATED, f"write {selector}")
-            said = response.headers.get("Docker-Content-Digest", descriptor.digest)
+        doing, headers = f"write {selector}", {"Content-Type": descriptor.media_type}
+        request = Request("PUT", self._url(f"manifests/{selector}"), headers, data)
+        answer = self._expect(self._send(doing, PUSH, request), doing, PUSH, (CREATED, ACCEPTED))
+        said = answer.headers.get("Docker-Content-Digest", descriptor.digest)
         if said != descriptor.digest:
-            raise TransferError(f"{self.name}: {selector}: stored as {said}, sent as {descriptor.digest}")
+            raise MismatchError(f"{self.name}: {selector}: stored as {said}, sent as {descriptor.digest}")
         self._known[descriptor.digest] = data
 
     def tags(self) -> list[str]:
         """All tags, sorted, over as many pages as the registry has."""
         found: set[str] = set()
-        url: str | None = self._url("tags/list")
-        for _ in range(_MAX_PAGES):
-            if url is None:
-                break
-            response = self._send("GET", url, _PULL)
-            with closing(response):
-                if response.status_code == NOT_FOUND:
-                    raise NotFoundError(f"{self.name}: no such repository")
-                self._expect(response, OK, "list tags")
-                found.update(_tags(response, self.name))
-                url = self._next(response, url)
+        for answer in self._pages("tags/list", "list tags"):
+            if answer.status == NOT_FOUND:
+                raise NotFoundError(f"{self.name}: no such repository")
+            self._expect(answer, "list tags", PULL, (OK,))
+            found.update(_tags(answer, self.name))
         return sorted(found)
 
     def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> list[Descriptor]:
@@ -174,15 +173,12 @@ class RegistryStore:
 
     def _referrers_by_api(self, subject: Descriptor) -> list[Descriptor] | None:
         found: list[Descriptor] = []
-        url: str | None = self._url(f"referrers/{subject.digest}")
-        while url is not None and len(found) < MAX_MANIFEST_SIZE:
-            response = self._send("GET", url, _PULL, headers={"Accept": INDEX}, stream=True)
-            with closing(response):
-                is_index = response.headers.get("Content-Type", "").startswith(INDEX)
-                if response.status_code != OK or not is_index:
-                    return None
-                found.extend(self._index(response, subject.digest))
-                url = self._next(response, url)
+        doing = f"list referrers of {subject.digest}"
+        for answer in self._pages(f"referrers/{subject.digest}", doing, INDEX):
+            self._expect(answer, doing, PULL, _NO_API)
+            if answer.status != OK or not answer.headers.get("Content-Type", "").startswith(INDEX):
+                return None
+            found.extend(parse_manifest(answer.body, f"{self.name}: {doing}").manifests)
         return found
 
     def _referrers_by_tag(self, subject: Descriptor) -> list[Descriptor]:
@@ -195,82 +191,86 @@ class RegistryStore:
             return []
         return list(parse_manifest(data, f"{self.name}@{subject.digest}").manifests)
 
-    def _index(self, response: Response, digest: str) -> tuple[Descriptor, ...]:
-        data = self._body(response, MAX_MANIFEST_SIZE, f"referrers of {digest}")
-        return parse_manifest(data, f"{self.name}: referrers of {digest}").manifests
-
     # requests
 
     def _url(self, path: str) -> str:
         scheme = "http" if self.plain_http else "https"
         return f"{scheme}://{_api_host(self.client.host)}/v2/{self.repository}/{path}"
 
-    def _ask(self, method: str, path: str, actions: str, **sent: Any) -> Response:
-        return self._send(method, self._url(path), actions, **sent)
+    def _ask(self, doing: str, actions: str, method: str, path: str, good: tuple[int, ...]) -> Answer:
+        answer = self._send(doing, actions, Request(method, self._url(path), _ACCEPT))
+        return self._expect(answer, doing, actions, good)
 
-    def _send(self, method: str, url: str, actions: str, **sent: Any) -> Response:
+    def _pages(self, path: str, doing: str, accept: str = "*/*") -> Iterator[Answer]:
+        url: str | None = self._url(path)
+        for _ in range(_MAX_PAGES):
+            if url is None:
+                return
+            answer = self._send(doing, PULL, Request("GET", url, {"Accept": accept}))
+            yield answer
+            with self._named(doing):
+                url = self._next(answer, url)
+        raise TransferError(f"{self.name}: {doing}: pages without end")
+
+    def _next(self, answer: Answer, url: str) -> str | None:
+        """The next page, which must be of the same registry."""
+        match = _NEXT.search(answer.headers.get("Link", ""))
+        if match is None:
+            return None
+        following = address(url, match[1])
+        if not self._is_ours(following):
+            raise TransferError(f"the next page is at another place, {urlsplit(following).netloc}")
+        return following
+
+    def _send(self, doing: str, actions: str, request: Request) -> Answer:
+        with self._named(doing):
+            return self._authorized(actions, request, self.client.send)
+
+    def _authorized(self, actions: str, request: Request, send: Callable[[Request], Answer]) -> Answer:
         """Send with what the registry wants to know of us; what it wants it says in its first 401.
 
-        `sent` are the headers, data and stream of `Client.send`. Other hosts are told nothing of us.
+        Other hosts are told nothing of us.
         """
-        headers: Mapping[str, str] = sent.pop("headers", None) or {}
-        ours = self._same_host(url)
-        given = self.authorizer.header(actions) if ours else {}
-        for _ in range(3):
-            response = self.client.send(method, url, headers={**headers, **given}, **sent)
-            if response.status_code != UNAUTHORIZED or not ours:
-                return response
-            better = self.authorizer.answer(response, actions, given)
-            if better is None or better == given:
-                return response
-            response.close()
+        if not self._is_ours(request.url):
+            return send(request)
+        given = self.authorizer.header(actions)
+        for _ in range(2):
+            answer = send(_with(request, given))
+            better = self._better(answer, actions, given)
+            if better is None:
+                return answer
             given = better
-        return response
+        return send(_with(request, given))
 
-    def _same_host(self, url: str) -> bool:
-        return urlsplit(url).netloc == _api_host(self.client.host)
+    def _better(self, answer: Answer, actions: str, given: Mapping[str, str]) -> dict[str, str] | None:
+        if answer.status == UNAUTHORIZED:
+            return self.authorizer.answer(answer, actions, given)
+        # Some registries say that to a login which has expired.
+        if answer.status == FORBIDDEN and actions == PULL and given:
+            return self.authorizer.without_credential(actions, given)
+        return None
 
-    def _location(self, response: Response) -> str:
-        location = response.headers.get("Location")
-        if not location:
-            raise TransferError(f"{self.name}: started an upload and did not say where")
-        return urljoin(response.url, location)
+    def _is_ours(self, url: str) -> bool:
+        return origin(url) == origin(self._url(""))
 
-    def _next(self, response: Response, url: str) -> str | None:
-        """The next page, which must be of the same registry."""
-        match = _NEXT.search(response.headers.get("Link", ""))
-        following = urljoin(url, match[1]) if match else None
-        return following if following and following != url and self._same_host(following) else None
-
-    def _body(self, response: Response, limit: int, what: str) -> bytes:
-        """The whole body, not one byte more than the limit."""
-        from requests import exceptions
-
-        parts: list[bytes] = []
-        room = limit
+    @contextmanager
+    def _named(self, doing: str) -> Iterator[None]:
+        """Say where and what for in the errors of all that is below."""
         try:
-            for part in response.iter_content(_CHUNK):
-                room -= len(part)
-                if room < 0:
-                    raise TransferError(f"{self.name}: {what}: more than {limit} bytes")
-                parts.append(part)
-        except exceptions.RequestException as error:
-            raise TransferError(f"{self.name}: {what}: cut off") from error
-        return b"".join(parts)
+            yield
+        except TransferError as error:
+            raise TransferError(f"{self.name}: {doing}: {error}", hint=error.hint) from error
 
-    def _expect(self, response: Response, status: int, doing: str) -> None:
+    def _expect(self, answer: Answer, doing: str, actions: str, good: Collection[int]) -> Answer:
         """Raise for any other status, with the registry's own words."""
-        if response.status_code == status or (status == CREATED and response.status_code == ACCEPTED):
-            return
-        message = f"{self.name}: {doing}: {_said(response)}"
-        if response.status_code in (401, 403):
-            raise DeniedError(message, hint=self._denied_hint(doing))
-        raise TransferError(message)
-
-    def _denied_hint(self, doing: str) -> str:
-        if self.client.host == "ghcr.io" and not doing.startswith("read"):
-            return _GHCR_CAUSES
-        return self.authorizer.hint()
+        if answer.status in good:
+            return answer
+        if answer.status in (UNAUTHORIZED, FORBIDDEN):
+            raise DeniedError(
+                f"{self.name}: no right to {verb(actions)}: {doing}: {answer.words}",
+                hint=self.authorizer.hint(actions),
+            )
+        raise TransferError(f"{self.name}: {doing}: {answer.words}")
 
 
 def _api_host(registry: str) -> str:
@@ -278,22 +278,29 @@ def _api_host(registry: str) -> str:
     return "registry-1.docker.io" if registry == "docker.io" else registry
 
 
-def _tags(response: Response, where: str) -> Iterator[str]:
-    try:
-        listed = response.json().get("tags")
-    except (ValueError, AttributeError):
-        raise TransferError(f"{where}: the list of tags is no JSON object") from None
-    for tag in listed or ():
-        if not isinstance(tag, str):
-            raise TransferError(f"{where}: a tag that is no text")
-        yield tag
+def _with(request: Request, headers: Mapping[str, str]) -> Request:
+    return replace(request, headers={**request.headers, **headers})
 
 
-def _said(response: Response) -> str:
-    """The registry's error in its own words (distribution-spec, "Error Codes"), else the status."""
-    try:
-        errors = response.json()["errors"]
-        words = [f"{each['code']}: {each.get('message', '')}".strip(": ") for each in errors]
-        return f"{response.status_code} {'; '.join(words)}"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return f"{response.status_code} {response.reason or ''}".strip()
+def _with_query(url: str, parameters: Mapping[str, str]) -> str:
+    parts = urlsplit(url)
+    query = "&".join(filter(None, (parts.query, urlencode(parameters))))
+    return urlunsplit(parts._replace(query=query, fragment=""))
+
+
+def _location(answer: Answer) -> str:
+    location = answer.headers.get("Location")
+    if not location:
+        raise TransferError("the registry started an upload and did not say where")
+    return address(answer.url, location)
+
+
+def _is_size(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= len(str(MAX_MANIFEST_SIZE))
+
+
+def _tags(answer: Answer, where: str) -> Iterator[str]:
+    listed = load_json(answer.body, f"{where}: the list of tags").get("tags") or []
+    if not isinstance(listed, list) or not all(isinstance(tag, str) for tag in listed):
+        raise TransferError(f"{where}: the list of tags is none")
+    yield from listed

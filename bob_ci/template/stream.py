@@ -14,7 +14,9 @@ from bob_ci.template.expression import Scope
 from bob_ci.template.filters import NO_VALUE
 
 _MARKERS = re.compile(r"^(?:--(?!-(?:\s|\Z))|\.\.\.(?=\s|\Z)|%)[^\r\n]*", re.MULTILINE)
-_BEGINNING = re.compile(r"(?:\A|^---(?=\s))\s*", re.MULTILINE)
+# With their first characters fixed, so that the search is quick.
+_FIRST_BEGINNING = re.compile(r"(?:---(?=\s))?\s*")
+_BEGINNING = re.compile(r"\n---(?=\s)\s*")
 _ANCHOR = re.compile(r"(?:^|[\s,\[{])&[^\s&]", re.MULTILINE)
 _LINE_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
 
@@ -36,11 +38,17 @@ def check_stream(text: str, scope: Scope) -> None:
         raise _at(scope, text, deleted).error(
             f"{NO_VALUE}: Helm deletes this text", hint=f'write it in double quotes, "\\x3c{NO_VALUE[1:]}"'
         )
-    for match in _BEGINNING.finditer(text):
-        column = match.end() - text.rfind("\n", 0, match.end()) - 1
-        on_marker = "\n" not in match.group() and match.group().startswith("---")
-        if column and not on_marker and text[match.end() : match.end() + 1] not in ("#", ""):
-            raise _at(scope, text, match.end()).error("a document begins in the first column")
+    for match in (_FIRST_BEGINNING.match(text), *_BEGINNING.finditer(text)):
+        if match is not None:
+            _check_beginning(match, scope)
+
+
+def _check_beginning(match: re.Match[str], scope: Scope) -> None:
+    text = match.string
+    line_start = text.rfind("\n", 0, match.end()) + 1
+    indented = not text[line_start : match.end()].strip() and match.end() > line_start
+    if indented and text[match.end() : match.end() + 1] not in ("#", ""):
+        raise _at(scope, text, match.end()).error("a document begins in the first column")
 
 
 def check_structure(text: str, scope: Scope) -> None:
@@ -55,7 +63,7 @@ def check_structure(text: str, scope: Scope) -> None:
             f"U+{ord(odd.group()):04X}: a line break to some readers alone",
             hint=f'write it as an escape in double quotes, "\\u{ord(odd.group()):04x}"',
         )
-    if _ANCHOR.search(text) is None:
+    if "&" not in text or _ANCHOR.search(text) is None:
         return
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:

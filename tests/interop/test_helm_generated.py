@@ -1,4 +1,4 @@
-"""`bobctl render` and `helm template` of the emitted chart give the same objects: generated templates and values.
+"""`bobctl render` and `helm template` of the chart give the same objects: generated templates and values.
 
 BOB_EXAMPLES=2000 runs more of them.
 """
@@ -37,24 +37,37 @@ from bob_ci.template.uses import uses
 Helm = Callable[..., subprocess.CompletedProcess[str]]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
-EXAMPLES = int(os.environ.get("BOB_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("BOB_EXAMPLES", "100"))
 
 # --- Values -------------------------------------------------------------------------------------------
 
-NASTY = st.sampled_from(
-    ["7655567946", "1e10", "no", "~", "012", "12:30", "", " x ", "null", "0x1F", "2025-10-17", "172.16", "=", "<<"]
-    + ['say "hi"', "back\\slash", "it's", "two\nlines", "\nfirst", "last\n", "tab\there", "⋯", "🙂", "é\u00a0"]
-    + ["{{ .Values }}", "{% if %}", "$values.a", "{{", "}}", "{", "# no", "a: b", "- x", "*a", "&a", "!b", "%", "@", "`"]
-    + ["[", "]", "{}", ",", "?", "|", ">", "---", "...", "'", '"', "\\n", "${values.a}", "<no value>", "-1", "+1", "."]
-) | st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufeff\ufffe\uffff"), max_size=6)
-WORDS = st.sampled_from(["web", "a-b", "7655567946", "1e10", "no", "12:30", "x.y/z", "v1", "012", "a b", "-x", "true"])
-LINES = st.sampled_from(["one line", "# no comment", "--- x", "a: b", "", "'", '"', "⋯ \\", "- y", "{{ z }}", "|"])
-PARAGRAPHS = st.sampled_from(["", "one", "one\ntwo", "one\n\ntwo\n", "one\n  two", "x\n\n\n", "a\n#\n---\nb: c"])
-BLOCKS = st.builds("{}.{}.{}.{}/{}".format, *[st.sampled_from([0, 1, 9, 10, 99, 100, 254, 255])] * 4, st.integers(29, 32))
+ODD = [
+    "7655567946", "1e10", "no", "~", "012", "12:30", "", " x ", "null", "0x1F", "2025-10-17", "172.16",
+    "=", "<<", 'say "hi"', "back\\slash", "it's", "two\nlines", "\nfirst", "last\n", "tab\there", "⋯", "🙂",
+    "é\u00a0", "{{ .Values }}", "{% if %}", "$values.a", "{{", "}}", "{", "# no", "a: b", "- x", "*a",
+    "&a", "!b", "%", "@", "`", "[", "]", "{}", ",", "?", "|", ">", "---", "...", "'", '"', "\\n",
+    "${values.a}", "<no value>", "-1", ".",
+]  # fmt: skip
+CHARACTERS = st.characters(
+    exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufeff\ufffe\uffff"
+)
+NASTY = st.sampled_from(ODD) | st.text(CHARACTERS, max_size=6)
+WORDS = st.sampled_from(
+    ["web", "a-b", "7655567946", "1e10", "no", "12:30", "x.y/z", "v1", "012", "a b", "-x", "true"]
+)
+LINES = st.sampled_from(
+    ["one line", "# no comment", "--- x", "a: b", "", "'", '"', "⋯ \\", "- y", "{{ z }}", "|"]
+)
+PARAGRAPHS = st.sampled_from(
+    ["", "one", "one\ntwo", "one\n\ntwo\n", "one\n  two", "x\n\n\n", "a\n#\n---\nb: c"]
+)
+BLOCKS = st.builds(
+    "{}.{}.{}.{}/{}".format, *[st.sampled_from([0, 1, 9, 10, 99, 100, 254, 255])] * 4, st.integers(29, 32)
+)
 ROW = {"key": NASTY, "tags": st.lists(NASTY, max_size=2)}
 
 
-def values(row: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+def values(rows: st.SearchStrategy[list[dict[str, Any]]]) -> st.SearchStrategy[dict[str, Any]]:
     known = {
         "a": NASTY,
         "b": NASTY,
@@ -67,7 +80,7 @@ def values(row: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str
         "mode": st.sampled_from(["x", "y", ""]),
         "block": BLOCKS,
         "tree": st.fixed_dictionaries({"a": NASTY, "b": st.fixed_dictionaries({"c": NASTY, "n": WORDS})}),
-        "rows": st.lists(row, max_size=3),
+        "rows": rows,
         "LIST": st.lists(NASTY, max_size=3),
         "WORDS": st.lists(WORDS, max_size=3),
         "CIDR": st.lists(BLOCKS, max_size=2),
@@ -76,8 +89,8 @@ def values(row: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str
 
 
 # The chart's schema knows the keys that the bundle's values have: others may lack one, but bring no new one.
-OWN = values(st.fixed_dictionaries({**ROW, "more": NASTY}))
-OTHER = values(st.fixed_dictionaries(ROW, optional={"more": NASTY}))
+OWN = values(st.lists(st.fixed_dictionaries({**ROW, "more": NASTY}), min_size=1, max_size=3))
+OTHER = values(st.lists(st.fixed_dictionaries(ROW, optional={"more": NASTY}), max_size=3))
 
 
 # --- Templates ----------------------------------------------------------------------------------------
@@ -95,6 +108,16 @@ class Names:
     def inside(self, name: str, **more: tuple[str, ...]) -> Names:
         grown = {kind: getattr(self, kind) + extra for kind, extra in more.items()}
         return Names(**{**self.__dict__, **grown, "loops": (*self.loops, name)})
+
+
+FILTERS = {
+    "any": [
+        "lower", "upper", "trim", "quote", "indent(2)", "default('-')",
+        "replace('a', '(')", 'replace("\\\\", values.b)', "to_yaml | lower",
+    ],
+    "word": ["lower", "upper", "trim", "default('d')", "replace('-', '_')"],
+    "blocks": ["network", "netmask", "prefixlen", "hosts | join('/')", "hosts | join(', ')"],
+}  # fmt: skip
 
 
 class Writer:
@@ -119,7 +142,9 @@ class Writer:
         name = self.one_of(*getattr(names, kind))
         if not name.startswith("values."):
             return self.output(name, kind, names)
-        form = self.one_of("seed", "braced", "output", "output") if self.jinja else self.one_of("seed", "braced")
+        form = (
+            self.one_of("seed", "braced", "output", "output") if self.jinja else self.one_of("seed", "braced")
+        )
         if form == "seed":
             return f"${name}"
         return f"${{{name}}}" if form == "braced" else self.output(name, kind, names)
@@ -127,12 +152,7 @@ class Writer:
     def output(self, name: str, kind: str, names: Names) -> str:
         if names.loops and self.chance(6):
             return "{{ loop.index }}"
-        filters = {
-            "any": ["lower", "upper", "trim", "quote", "replace('a', '(')", 'replace("\\\\", values.b)', "default('-')"]
-            + ["indent(2)", "to_yaml | lower"],
-            "word": ["lower", "upper", "trim", "default('d')", "replace('-', '_')"],
-            "blocks": ["network", "netmask", "prefixlen", "hosts | join('/')", "hosts | join(', ')"],
-        }[kind]
+        filters = FILTERS[kind]
         chain = "".join(f" | {self.one_of(*filters)}" for _ in range(self.draw(st.integers(0, 2))))
         if kind == "blocks":
             chain = f" | {self.one_of(*filters)}"
@@ -173,21 +193,27 @@ class Writer:
             odd = "{% raw %}{{ x }} {% for{% endraw %}" if self.jinja else "{{"
             return str(self.one_of('"7655567946"', "'no'", "plain", f'"{odd}"'))
         if style == "double":
-            parts = (self.text("\\\\", '\\"', "\\t", "'", ": ", " # ") + self.placeholder(names, every) + self.tail() for _ in "ab")
+            parts = (
+                self.text("\\\\", '\\"', "\\t", "'", ": ", " # ")
+                + self.placeholder(names, every)
+                + self.tail()
+                for _ in "ab"
+            )
             return '"' + "".join(parts) + self.tail() + '"'
         if style == "single":
             kinds = every if self.profile else ("word",)
             before = self.text("''", '"', "\\")
             return f"'{before}{self.placeholder(names, kinds)}{self.tail()}'"
         kinds = every if self.profile else ("word",)
-        return f"{self.one_of('', 'x', 'a/b ')}{self.placeholder(names, kinds)}{self.one_of('', '-y', '.z', ' # c')}"
+        before, behind = self.one_of("", "x", "a/b "), self.one_of("", "-y", ".z", " # c")
+        return f"{before}{self.placeholder(names, kinds)}{behind}"
 
     def block_scalar(self, pad: str, names: Names) -> list[str]:
         lines = [self.one_of("|", ">", "|-", ">-", "|2", "|+") + self.one_of("", " # header")]
         for _ in range(self.draw(st.integers(1, 3))):
             kind = self.one_of("text", "line", "blank", "lines", "if")
             if kind == "lines" and self.jinja:
-                lines.append(f"{pad}  > {{{{ values.paragraph | indent({len(pad) + 2}) }}}}{self.one_of('', '.')}")
+                lines.append(f"{pad}  > {{{{ values.paragraph | indent({len(pad) + 2}) }}}}")
             elif kind == "if" and self.jinja:
                 lines += [f"{{% if {self.condition(names)} %}}", f"{pad}  {self.text()}?", "{% endif %}"]
             elif kind == "blank":
@@ -231,13 +257,17 @@ class Writer:
     def items(self, pad: str, names: Names, depth: int) -> list[str]:
         lines: list[str] = []
         for _ in range(self.draw(st.integers(1, 2))):
-            kind = self.one_of("plain", "seed", "loop", "loop") if self.jinja else self.one_of("plain", "seed")
+            kind = (
+                self.one_of("plain", "seed", "loop", "loop") if self.jinja else self.one_of("plain", "seed")
+            )
             if kind == "seed":
                 lines += self.seed(pad)
             elif kind == "loop":
                 lines += self.loop(pad, names, depth)
             else:
-                lines += self.maybe(self.entry(f"{pad}-", pad + "  ", names, 0 if self.profile else depth), names)
+                lines += self.maybe(
+                    self.entry(f"{pad}-", pad + "  ", names, 0 if self.profile else depth), names
+                )
             lines += self.noise(pad)
         return lines
 
@@ -258,7 +288,12 @@ class Writer:
             ("values.rows", names.inside(name, any=(f"{name}.key", f"{name}.more | default('n')"))),
         )
         body = self.items(pad, inner, depth - 1) if depth > 0 else [f"{pad}- {self.scalar(inner)}"]
-        return [f"{pad}{{% for {name} in {items} %}}", *self.noise(pad), *self.maybe(body, inner), "{% endfor %}"]
+        return [
+            f"{pad}{{% for {name} in {items} %}}",
+            *self.noise(pad),
+            *self.maybe(body, inner),
+            "{% endfor %}",
+        ]
 
     def maybe(self, lines: list[str], names: Names) -> list[str]:
         if not self.jinja or not self.chance(4):
@@ -271,7 +306,12 @@ class Writer:
         return [*tags, "  {% endif %}"]
 
     def noise(self, pad: str) -> list[str]:
-        some = ["", f"{pad}# comment {{{{ values.a }}}} $values.b", "# left", *(["{# gone #}"] if self.jinja else [])]
+        some = [
+            "",
+            f"{pad}# comment {{{{ values.a }}}} $values.b",
+            "# left",
+            *(["{# gone #}"] if self.jinja else []),
+        ]
         return [self.one_of(*some)] if self.chance(5) else []
 
     def document(self, number: int) -> list[str]:

@@ -5,14 +5,17 @@ How a page is written:
 - A `console` block is run, all of a page in one shell, in a git repository that holds `examples/`. `$ `
   begins a command, a `\\` at its end goes on with it; then comes its output, stderr too. `…` stands for any
   text, alone on a line for any lines. A command may fail only if `$ echo $?` follows.
-- `peer=NAME` behind `console`: the block needs that program of tests/peers/build.
+- `peer=NAME` behind `console`: the block needs that program of tests/peers/build. With `crane-registry` one
+  runs, at what the page calls localhost:5000.
 - `file=PATH` behind any language: the block is written there first.
-- An `sh` block is not run here: its commands need a network or a cluster, or are make's.
+- An `sh` block is not run here: its commands need a network or a cluster, or are make's. Those of `bobctl`
+  name a registry elsewhere, and are parsed.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,6 +32,7 @@ import yaml
 
 from bob_ci.bundle import manifest
 from bob_ci.cli.root import root
+from bob_ci.oci.reference import RegistryReference, is_loopback
 from bob_ci.template.scan import scan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,12 +124,18 @@ printf '\\n\\036%s\\036\\n' "$status"
 """
 
 
+REGISTRY = "localhost:5000"  # as pages name it
+SERVER = "crane-registry"
+
+
 def _peers_of(page: Path) -> list[str]:
     return sorted({peer for block in blocks(page) if (peer := block.word("peer"))})
 
 
-def _run_page(page: Path, work: Path, *, with_peers: bool) -> list[tuple[Block, list[Result]]]:
-    """Each block with what its commands did."""
+def _run_page(
+    page: Path, work: Path, *, with_peers: bool, registry: str = ""
+) -> list[tuple[Block, list[Result]]]:
+    """Each block with what its commands did, as if the registry were that of the page."""
     ran: list[Block] = []
     script = ["exec 2>&1 </dev/null\n"]
     for block in blocks(page):
@@ -136,12 +146,12 @@ def _run_page(page: Path, work: Path, *, with_peers: bool) -> list[tuple[Block, 
         elif block.language == "console" and (with_peers or not block.word("peer")):
             script += [command.text + _END for command in block.commands]
             ran.append(block)
-    results = _results("".join(script), work)
+    results = _results("".join(script), work, registry)
     taken = [[next(results, Result("the shell stopped", -1)) for _ in block.commands] for block in ran]
     return list(zip(ran, taken, strict=True))
 
 
-def _results(script: str, work: Path) -> Iterator[Result]:
+def _results(script: str, work: Path, registry: str) -> Iterator[Result]:
     shutil.copytree(ROOT / "examples", work / "examples")
     env = {**environ, **DATES, "PATH": f"{BIN}:{environ['PEERS_BIN']}:{environ['PATH']}"}  # conftest sets it
     for arguments in (
@@ -151,10 +161,15 @@ def _results(script: str, work: Path) -> Iterator[Result]:
         ["commit", "--quiet", "--message", "Bundles"],
     ):
         subprocess.run(["git", *arguments], cwd=work, env=env, check=True)
+    if registry:
+        script = script.replace(REGISTRY, registry)
     done = subprocess.run(
         ["sh", "-c", script], cwd=work, env=env, check=False, stdout=subprocess.PIPE, timeout=300
     )
-    parts = re.split("\n\x1e([0-9]+)\x1e\n", done.stdout.decode())
+    output = done.stdout.decode()
+    if registry:
+        output = output.replace(registry, REGISTRY)
+    parts = re.split("\n\x1e([0-9]+)\x1e\n", output)
     return (Result(parts[at], int(parts[at + 1])) for at in range(0, len(parts) - 1, 2))
 
 
@@ -177,16 +192,25 @@ def _check(block: Block, results: list[Result]) -> None:
 
 
 def _runs() -> Iterator[Any]:
-    """Every page without peers; where it has blocks for them, all of it as well."""
+    """Every page without peers; where it has blocks for programs among them, all of it as well."""
     for page in PAGES:
         yield pytest.param(page, False, id=name_of(page))
-        if peers := _peers_of(page):
+        peers = _peers_of(page)
+        if peers and SERVER not in peers:
             yield pytest.param(page, True, id=f"{name_of(page)}, peers", marks=pytest.mark.peer(*peers))
 
 
 @pytest.mark.parametrize(("page", "with_peers"), list(_runs()))
 def test_commands_print_what_is_shown(page: Path, with_peers: bool, tmp_path: Path) -> None:  # noqa: FBT001
     for block, results in _run_page(page, tmp_path, with_peers=with_peers):
+        _check(block, results)
+
+
+@pytest.mark.peer(SERVER)
+@pytest.mark.parametrize("page", [page for page in PAGES if SERVER in _peers_of(page)], ids=name_of)
+def test_commands_with_a_registry_print_what_is_shown(page: Path, registry: str, tmp_path: Path) -> None:
+    assert _peers_of(page) == [SERVER], "one page, one kind of peer"
+    for block, results in _run_page(page, tmp_path, with_peers=True, registry=registry):
         _check(block, results)
 
 
@@ -221,25 +245,40 @@ def _extras() -> set[str]:
     return set(project["optional-dependencies"])
 
 
-NOT_RUN = {"kubectl", "helm", "oras"}
+NOT_RUN = {"docker", "kubectl", "helm", "oras"}
+
+
+def _parsed(words: list[str]) -> click.Context:
+    """A command line of bobctl, read and not called."""
+    command: click.Command = root
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words[0])
+        assert found, f"no such command: {words[0]}"
+        command, words = found, words[1:]
+    return command.make_context("bobctl", list(words))
 
 
 def _sh_lines() -> Iterator[Any]:
     for block in ALL_BLOCKS:
         if block.language == "sh":
             for line in block.text.splitlines():
-                yield pytest.param(line.partition(" #")[0].split(), id=f"{block}: {line}")
+                words = shlex.split(line.partition(" <")[0], comments=True)
+                yield pytest.param(words, id=f"{block}: {line}")
 
 
 @pytest.mark.parametrize("words", list(_sh_lines()))
-def test_commands_of_make_and_pip_can_be_run(words: list[str]) -> None:
+def test_commands_that_are_not_run_could_be(words: list[str]) -> None:
     match words:
         case ["make", target]:
             assert target in _make_targets()
         case ["pip", "install", what]:
-            name = re.fullmatch(r"'?bob-ci(?:\[([a-z,]+)\])?'?", what)
+            name = re.fullmatch(r"bob-ci(?:\[([a-z,]+)\])?", what)
             assert name
             assert set((name[1] or "all").split(",")) <= _extras()
+        case ["bobctl", *arguments]:
+            reference = _parsed(arguments).params["reference"]
+            is_elsewhere = isinstance(reference, RegistryReference) and not is_loopback(reference.registry)
+            assert is_elsewhere, "write it as a `console` block, then it is run"
         case [program] if program.startswith("."):
             assert (ROOT / program).is_file()
         case [program, *_]:

@@ -32,8 +32,9 @@ CASES = {
     "a loop first": HEAD + "metadata:\n{% for x in values.L %}\n  k{{ x }}: v\n{% endfor %}\n  name: p\n",
     "two branches": "{% if values.NONE %}\nkind: A\nmetadata:\n  name: a\n{% else %}\nkind: B\nmetadata:\n"
     "  annotations:\n    a: b\n  name: b\n{% endif %}\n",
-    "several documents": f"# comment\n---\n{HEAD}metadata:\n  name: p\n---\n---\n# empty\n---\n{HEAD}metadata: {{name: q}}\n",
-    "documents in a loop": "{% for x in values.L %}\n---\nkind: Pod\nmetadata:\n  name: p{{ x }}\n{% endfor %}\n",
+    "several documents": f"# comment\n---\n{HEAD}metadata:\n  name: p\n---\n---\n# empty\n---\n"
+    f"{HEAD}metadata: {{name: q}}\n",
+    "documents in a loop": "{% for x in values.L %}\n---\nmetadata:\n  name: p{{ x }}\n{% endfor %}\n",
     "windows": (HEAD + "metadata:\n  name: $values.a\n  annotations:\n    a: b\n").replace("\n", "\r\n"),
     "no final line break": HEAD + "metadata:\n  name: p",
     "a hook of its own": HEAD + "metadata:\n  name: p\n  annotations:\n    'helm.sh/hook': test\n",
@@ -61,9 +62,7 @@ def test_every_object_has_the_hook(text: str) -> None:
 def test_text_is_kept() -> None:
     text = CASES["block with a comment"]
     assert rendered(text) == (
-        "kind: Pod\nmetadata:  # of the pod\n"
-        '  annotations: {"helm.sh/hook": test}\n'
-        "  # name\n  name: x\n"
+        'kind: Pod\nmetadata:  # of the pod\n  annotations: {"helm.sh/hook": test}\n  # name\n  name: x\n'
     )
     assert "\n" not in rendered(CASES["windows"]).replace("\r\n", "")
     assert rendered(CASES["a hook of its own"]) == CASES["a hook of its own"]
@@ -77,7 +76,10 @@ def test_text_is_kept() -> None:
         ("metadata:\nkind: x\n", "t:1: an object of the test has no metadata"),
         ("metadata: {}\n", "t:1: an object of the test has no metadata"),
         ("metadata: $values.a\n", "t:1: an object of the test has no metadata"),
-        ("a: 1\nmetadata:\n  annotations: x\n  name: y\n", "t:3: annotations must be a map that is written out"),
+        (
+            "a: 1\nmetadata:\n  annotations: x\n  name: y\n",
+            "t:3: annotations must be a map that is written out",
+        ),
         ("metadata:\n  annotations: {{ values.a | to_yaml }}\n", "t:2: annotations must be a map"),
         (
             "metadata:\n  name: x\n{% if values.NONE %}\n  annotations: {a: b}\n{% endif %}\n",

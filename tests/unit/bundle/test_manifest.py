@@ -14,10 +14,13 @@ HEAD = "apiVersion: k8sstormcenter.io/v1alpha1\nkind: BoBManifest\n"
 
 
 def test_everything() -> None:
-    text = HEAD + """spec:
+    text = (
+        HEAD
+        + """spec:
   name: web-1
   version: 1.10
-""".replace("1.10", "1.10.0-rc.1+build.5") + """  description: "several\\nlines"
+""".replace("1.10", "1.10.0-rc.1+build.5")
+        + """  description: "several\\nlines"
   author: A
   licenses: Apache-2.0 OR MIT
   images: [ghcr.io/x/y, "docker.io/z"]
@@ -25,6 +28,7 @@ def test_everything() -> None:
   files:
   - notes.md
 """
+    )
     assert read(text, "f") == Manifest(
         "web-1",
         "1.10.0-rc.1+build.5",

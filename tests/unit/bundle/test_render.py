@@ -13,7 +13,10 @@ from bob_ci.errors import InputError
 from bob_ci.template import evaluate
 from bob_ci.template.evaluate import Piece
 
-PROFILE = "apiVersion: spdx.softwarecomposition.kubescape.io/v1beta1\nkind: ApplicationProfile\nmetadata: {name: p}\n"
+PROFILE = """apiVersion: spdx.softwarecomposition.kubescape.io/v1beta1
+kind: ApplicationProfile
+metadata: {name: p}
+"""
 
 
 def rendered(folder: Path, text: str, values: str = "", deployment: str = "") -> str:
@@ -30,7 +33,9 @@ def syscalls(count: int, each: str) -> str:
 
 def test_bytes_of_a_profile(tmp_path: Path) -> None:
     rendered(tmp_path, syscalls(3_900, "x" * 97))
-    with pytest.raises(InputError, match=r"profile p: 4\d\d,\d{3} bytes when rendered, the server takes 400,000"):
+    with pytest.raises(
+        InputError, match=r"profile p: 4\d\d,\d{3} bytes when rendered, the server takes 400,000"
+    ):
         rendered(tmp_path, syscalls(4_000, "x" * 97))
     with pytest.raises(InputError, match=r"the server takes 400,000"):
         rendered(tmp_path, syscalls(4_000, "⋯" * 33))
@@ -107,7 +112,10 @@ def test_text_of_all_files(tmp_path: Path) -> None:
 
 
 def test_lines_of_the_template(tmp_path: Path) -> None:
-    text = "a: 1\nb:\n{% for x in values.L %}\n- k: $values.s\n  l: |\n    {{ x }}\n{% endfor %}\n{# gone #}\nc: 1\n"
+    text = (
+        "a: 1\nb:\n{% for x in values.L %}\n- k: $values.s\n  l: |\n    {{ x }}\n{% endfor %}\n{# gone #}\n"
+    )
+    text += "c: 1\n"
     (tmp_path / "bob.yaml").write_text(text)
     (tmp_path / "bob.values").write_text("L=1,2\ns=x\n")
     file = render(view(read_bundle(tmp_path), DEFAULT_PLATFORM)).files["profiles"]

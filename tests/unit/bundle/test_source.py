@@ -60,8 +60,17 @@ def test_two_names_of_one_file(tmp_path: Path, pair: tuple[str, str]) -> None:
 
 
 def test_two_names_of_one_file_in_an_overlay(tmp_path: Path) -> None:
-    write(tmp_path, {"bob.yaml": "", "platforms/linux-arm64/bob.values.yaml": "", "platforms/linux-arm64/values.yaml": ""})
-    with pytest.raises(InputError, match=r"platforms/linux-arm64: bob.values.yaml and values.yaml are two names"):
+    write(
+        tmp_path,
+        {
+            "bob.yaml": "",
+            "platforms/linux-arm64/bob.values.yaml": "",
+            "platforms/linux-arm64/values.yaml": "",
+        },
+    )
+    with pytest.raises(
+        InputError, match=r"platforms/linux-arm64: bob.values.yaml and values.yaml are two names"
+    ):
         read_bundle(tmp_path)
 
 
@@ -81,7 +90,12 @@ def test_what_is_packed(tmp_path: Path) -> None:
         },
     )
     bundle = read_bundle(tmp_path)
-    assert list(bundle.files) == ["bob.yaml", "docs/notes.md", "manifest.yaml", "platforms/linux-arm64/bob.values"]
+    assert list(bundle.files) == [
+        "bob.yaml",
+        "docs/notes.md",
+        "manifest.yaml",
+        "platforms/linux-arm64/bob.values",
+    ]
     assert bundle.left_out == (
         "README.md",
         "docs/other.md",
@@ -122,7 +136,7 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         read_bundle(folder)
     (folder / "platforms/plan10-x/bob.values").unlink()
     write(folder, {"manifest.yaml": MANIFEST + "  files: [none.md]\n"})
-    with pytest.raises(InputError, match="manifest.yaml: spec.files names none.md, which is not there"):
+    with pytest.raises(InputError, match=r"manifest\.yaml: spec.files names none.md, which is not there"):
         read_bundle(folder)
     with pytest.raises(InputError, match="no such directory"):
         read_bundle(tmp_path / "none")

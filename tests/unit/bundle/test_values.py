@@ -39,7 +39,7 @@ LINES: dict[str, dict[str, Any]] = {
     "X=": {"X": []},
     "X=a": {"X": ["a"]},
     "CIDR=172.16.0.2/30, 10.0.0.0/8 ,a": {"CIDR": ["172.16.0.2/30", "10.0.0.0/8", "a"]},
-    "X_1='a,b',\"c,\\\"d\\\"\",\"\"": {"X_1": ["a,b", 'c,"d"', ""]},
+    'X_1=\'a,b\',"c,\\"d\\"",""': {"X_1": ["a,b", 'c,"d"', ""]},
     "X=a b,it's": {"X": ["a b", "it's"]},
     "a=\u00a0x\u3000": {"a": "\u00a0x\u3000"},
 }
@@ -94,12 +94,12 @@ YAML_ERRORS = {
     "a: &x 1": "1: anchors and aliases are not read here",
     "a: 1\nb: *a": "2",
     "a: !!int 1": "1: tag:yaml.org,2002:int: tags are not read here, every value is a string",
-    "a: 1\nb:\n": "2: b: has no value; an empty string is written \"\"",
+    "a: 1\nb:\n": '2: b: has no value; an empty string is written ""',
     "a:\n- x\n-\n": "3: []: has no value",
     "a-b: 1": "1: 'a-b': a key is letters",
     "m:\n  a.b: 1": "2: 'a.b': a key is letters",
     "? [a]\n: 1": "1: a key that is no scalar",
-    "a:\n  - b\n  - c: \"\\a\"": "3: a.[].c: holds a control character",
+    'a:\n  - b\n  - c: "\\a"': "3: a.[].c: holds a control character",
     "a: " + "[" * 60 + "]" * 60: "1: nested too deeply",
 }
 

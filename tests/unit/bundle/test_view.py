@@ -1,4 +1,5 @@
 """A bundle for one platform: overlays, which value wins, which platforms there are, what values must fit."""
+# ruff: noqa: E501 -- a case is a line
 
 from __future__ import annotations
 
@@ -69,7 +70,7 @@ def test_an_overlay_replaces_files_and_merges_values(tmp_path: Path) -> None:
         ({"bob.values": "a=1\n", "platforms/linux-amd64/bob.values.yaml": "a: [1]\n"}, "platforms/linux-amd64/bob.values.yaml:1: a: a list where a scalar is due"),
         ({"bob.values": "a=1\n", "bob.yaml": "kind: ApplicationProfileList\nk: $values.a"}, "bob.yaml: ApplicationProfileList: a list of profiles with placeholders"),
         ({"bob.values": "a=ApplicationProfile\n", "bob.yaml": "kind: $values.a\n"}, "bob.yaml: a placeholder in apiVersion or kind of a profile"),
-        ({"bob.values": "a=1\n", "deployment.yaml": "a: [\n"}, "deployment.yaml:2: not YAML: did not find expected node content"),
+        ({"bob.values": "a=1\n", "deployment.yaml": "b: 1\na: ]\n"}, "deployment.yaml:2: not YAML: did not find expected node content"),
         ({"bob.values": "a=1\n", "bob.test": "kind: Pod\n"}, "bob.test:1: an object of the test has no metadata"),
     ],
 )  # fmt: skip
@@ -89,29 +90,46 @@ def test_a_values_file_that_is_none(tmp_path: Path) -> None:
 
 
 def test_an_other_object_may_have_a_kind_by_value(tmp_path: Path) -> None:
-    assert rendered(bundle(tmp_path, {"bob.values": "a=1\n", "deployment.yaml": "kind: $values.a\n"})) == "k: 1\n---\nkind: 1\n"
+    assert (
+        rendered(bundle(tmp_path, {"bob.values": "a=1\n", "deployment.yaml": "kind: $values.a\n"}))
+        == "k: 1\n---\nkind: 1\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("files", "asked", "expected"),
     [
         ({}, (), "linux/amd64"),
-        ({"bob.yaml": PROFILE + "spec:\n  architectures:\n  - amd64\n  - arm64\n"}, (), "linux/amd64 linux/arm64"),
+        (
+            {"bob.yaml": PROFILE + "spec:\n  architectures:\n  - amd64\n  - arm64\n"},
+            (),
+            "linux/amd64 linux/arm64",
+        ),
         ({"bob.yaml": PROFILE + "spec:\n  architectures: [arm64, 's390x']\n"}, (), "linux/arm64 linux/s390x"),
-        ({"bob.yaml": PROFILE + "spec:\r\n  architectures:\r\n    - \"arm64\"\r\n"}, (), "linux/arm64"),
+        ({"bob.yaml": PROFILE + 'spec:\r\n  architectures:\r\n    - "arm64"\r\n'}, (), "linux/arm64"),
         ({"bob.yaml": PROFILE + "spec:\n  architectures: [$values.a]\n"}, (), "linux/amd64"),
         ({"bob.yaml": PROFILE + "spec:\n  architectures: []\n"}, (), "linux/amd64"),
         (
-            {"platforms/linux-arm-v7/bob.values": "", "bob.yaml": PROFILE + "spec:\n  architectures: [s390x]\n"},
+            {
+                "platforms/linux-arm-v7/bob.values": "",
+                "bob.yaml": PROFILE + "spec:\n  architectures: [s390x]\n",
+            },
             (),
             "linux/arm/v7",
         ),
         (
-            {"manifest.yaml": MANIFEST + "  platforms: [linux/arm64, linux/386]\n", "platforms/linux-arm-v7/bob.values": ""},
+            {
+                "manifest.yaml": MANIFEST + "  platforms: [linux/arm64, linux/386]\n",
+                "platforms/linux-arm-v7/bob.values": "",
+            },
             (),
             "linux/386 linux/arm64",
         ),
-        ({"manifest.yaml": MANIFEST + "  platforms: [linux/arm64]\n"}, ("linux/amd64", "linux/amd64"), "linux/amd64"),
+        (
+            {"manifest.yaml": MANIFEST + "  platforms: [linux/arm64]\n"},
+            ("linux/amd64", "linux/amd64"),
+            "linux/amd64",
+        ),
     ],
 )
 def test_platforms(tmp_path: Path, files: Mapping[str, str], asked: tuple[str, ...], expected: str) -> None:
@@ -120,8 +138,12 @@ def test_platforms(tmp_path: Path, files: Mapping[str, str], asked: tuple[str, .
 
 
 def test_the_platform_of_render(tmp_path: Path) -> None:
-    both = read_bundle(bundle(tmp_path / "both", {"manifest.yaml": MANIFEST + "  platforms: [linux/386, linux/amd64]\n"}))
-    other = read_bundle(bundle(tmp_path / "other", {"manifest.yaml": MANIFEST + "  platforms: [linux/s390x, linux/arm64]\n"}))
+    both = read_bundle(
+        bundle(tmp_path / "both", {"manifest.yaml": MANIFEST + "  platforms: [linux/386, linux/amd64]\n"})
+    )
+    other = read_bundle(
+        bundle(tmp_path / "other", {"manifest.yaml": MANIFEST + "  platforms: [linux/s390x, linux/arm64]\n"})
+    )
     assert one_platform(both, None) == DEFAULT_PLATFORM
     assert one_platform(other, None) == ARM
     assert one_platform(both, ARM) == ARM

@@ -1,4 +1,4 @@
-"""tests/data/templates: each folder is a bundle, and what it renders to or why it does not. A new case is a new folder."""
+"""tests/data/templates: each folder is a bundle, and what it renders to, or why it does not."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ VALUES: dict[str, Any] = {
 
 
 def render(text: str, values: dict[str, Any]) -> str:
-    template = compile_template(text, "t.yaml", values, lambda found: fields_of(found.api_version, found.kind))
+    template = compile_template(
+        text, "t.yaml", values, lambda found: fields_of(found.api_version, found.kind)
+    )
     return "".join(piece.text for piece in evaluate(template, values))
 
 
@@ -98,10 +100,20 @@ def lines(draw: Draw, pad: str, loops: tuple[str, ...] = (), depth: int = 2) -> 
             found += [f"{pad}  {{% else %}}", *draw(lines(pad, loops, depth - 1)), "{% endif %}"]
         elif kind == "for":
             items = draw(st.sampled_from(["values.NAMES", "values.CIDR", "values.block | hosts"]))
-            found += [f"{pad}{{% for {name} in {items} %}}", *draw(lines(pad, (*loops, name), depth - 1)), "{% endfor %}"]
+            found += [
+                f"{pad}{{% for {name} in {items} %}}",
+                *draw(lines(pad, (*loops, name), depth - 1)),
+                "{% endfor %}",
+            ]
         elif kind == "comment":
             # Jinja2 leaves the line of a lone `raw`, and takes the line break behind `endraw`; here neither.
-            odd = ["{# gone #}", f"{pad}# stays", "# {% raw %}{{ x }}{% endraw %}.", "{#\n gone\n#}", "# é ⋯ 🙂"]
+            odd = [
+                "{# gone #}",
+                f"{pad}# stays",
+                "# {% raw %}{{ x }}{% endraw %}.",
+                "{#\n gone\n#}",
+                "# é ⋯ 🙂",
+            ]
             found.append(draw(st.sampled_from(odd)))
         else:
             found.append("")
@@ -121,10 +133,46 @@ def test_text_is_that_of_jinja2(text: str) -> None:
 
 # --- Any value in any place ---------------------------------------------------------------------------
 
-ODD = ["7655567946", "1e10", "no", "~", "012", "12:30", "", " ", "null", "0o17", "0x1F", "1_000", "172.16", "=", "<<"]
-ODD += ["2025-10-17", ".inf", "-", "---", "...", "# x", "a: b", "a #b", "'", '"', "\\", "{{ a }}", "$values.a", "\n", "\t"]
+ODD = [
+    "7655567946",
+    "1e10",
+    "no",
+    "~",
+    "012",
+    "12:30",
+    "",
+    " ",
+    "null",
+    "0o17",
+    "0x1F",
+    "1_000",
+    "172.16",
+    "=",
+    "<<",
+]
+ODD += [
+    "2025-10-17",
+    ".inf",
+    "-",
+    "---",
+    "...",
+    "# x",
+    "a: b",
+    "a #b",
+    "'",
+    '"',
+    "\\",
+    "{{ a }}",
+    "$values.a",
+    "\n",
+    "\t",
+]
 TEXT = st.sampled_from(ODD) | st.text().filter(is_text)
-HEAD = "apiVersion: spdx.softwarecomposition.kubescape.io/v1beta1\nkind: ApplicationProfile\nspec:\n  architectures:\n"
+HEAD = """apiVersion: spdx.softwarecomposition.kubescape.io/v1beta1
+kind: ApplicationProfile
+spec:
+  architectures:
+"""
 PLACES = {
     "plain": "  - $values.a",
     "double": '  - "{{ values.a }}"',
@@ -162,7 +210,7 @@ def test_a_plain_value_elsewhere_is_refused_or_stays_one_scalar(value: str) -> N
     try:
         text = render("kind: X\nlist:\n- $values.a\n- {k: [x$values.a, $values.a]}\n", {"a": value})
     except InputError as error:
-        assert "cannot stand without quotes" in str(error)
+        assert "cannot stand without quotes" in str(error)  # noqa: PT017
         return
     assert text == f"kind: X\nlist:\n- {value}\n- {{k: [x{value}, {value}]}}\n"
     events = [each for each in yaml.parse(text) if isinstance(each, yaml.ScalarEvent)]
@@ -176,7 +224,7 @@ def test_an_integer_field(value: str) -> None:
     try:
         found = yaml.safe_load(render(text, {"a": value}))
     except InputError as error:
-        assert "the field is a number" in str(error)
+        assert "the field is a number" in str(error)  # noqa: PT017
         return
     assert found["spec"]["containers"][0]["ingress"][0]["ports"] == [{"port": int(value)}]
     assert str(int(value)) == value

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from bob_ci.template import network, patterns
 
 V4 = st.integers(0, 2**32 - 1).map(ipaddress.IPv4Address)
-V6 = st.integers(0, 2**128 - 1) | st.sampled_from([0, 1, 2**128 - 1, 0xFFFF << 32, 1 << 64, 1 << 112, 0xFE80 << 112])
+V6 = st.integers(0, 2**128 - 1) | st.sampled_from(
+    [0, 1, 2**128 - 1, 0xFFFF << 32, 1 << 64, 1 << 112, 0xFE80 << 112]
+)
 SPELLED6 = st.builds(
     lambda number, how: how(ipaddress.IPv6Address(number)),
     V6,
@@ -21,7 +23,11 @@ SPELLED6 = st.builds(
             str,
             lambda address: address.exploded,
             lambda address: str(address).upper(),
-            lambda address: ":".join(address.exploded.split(":")[:6]) + ":" + str(ipaddress.IPv4Address(int(address) % 2**32)),
+            lambda address: (
+                ":".join(address.exploded.split(":")[:6])
+                + ":"
+                + str(ipaddress.IPv4Address(int(address) % 2**32))
+            ),
         ]
     ),
 )
@@ -37,7 +43,7 @@ def with_prefix(address: object, prefix: int | None) -> str:
 
 
 def known(text: str) -> bool:
-    """Whether Python takes it, in the spelling that Go takes too: no zone, no mask, no zero before a prefix."""
+    """Whether Python takes it, in a spelling that Go takes too: no zone, no mask, no `/08`."""
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:

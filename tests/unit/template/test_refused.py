@@ -97,7 +97,11 @@ EXPRESSIONS = {
 
 # A whole file below `k:` → the line and a part of the message.
 FILES = {
-    "whitespace control": ("{%- if values.L %}\n  a: 1\n{% endif %}", 2, "whitespace control is not portable"),
+    "whitespace control": (
+        "{%- if values.L %}\n  a: 1\n{% endif %}",
+        2,
+        "whitespace control is not portable",
+    ),
     "whitespace control behind": ("{% if values.L -%}\n  a: 1\n{% endif %}", 2, "whitespace control"),
     "whitespace control of an output": ('  a: "{{- values.a }}"', 2, "{{- values.a }}: whitespace control"),
     "plus": ("{%+ if values.L %}\n  a: 1\n{% endif %}", 2, "whitespace control"),
@@ -111,9 +115,17 @@ FILES = {
     "filter block": ("{% filter upper %}\n  a: 1\n{% endfilter %}", 2, "not portable"),
     "raw without end": ("{% raw %}\n  a: 1", 2, "never ended"),
     "empty tag": ("{% %}\n  a: 1", 2, "not portable"),
-    "for else": ("{% for x in values.L %}\n  a: 1\n{% else %}\n  b: 1\n{% endfor %}", 4, "`for … else` is not"),
+    "for else": (
+        "{% for x in values.L %}\n  a: 1\n{% else %}\n  b: 1\n{% endfor %}",
+        4,
+        "`for … else` is not",
+    ),
     "for if": ("{% for x in values.L if x %}\n  a: 1\n{% endfor %}", 2, "`for … if` and `recursive`"),
-    "for recursive": ("{% for x in values.L recursive %}\n  a: 1\n{% endfor %}", 2, "`recursive` are not portable"),
+    "for recursive": (
+        "{% for x in values.L recursive %}\n  a: 1\n{% endfor %}",
+        2,
+        "`recursive` are not portable",
+    ),
     "two variables": ("{% for x, y in values.L %}\n  a: 1\n{% endfor %}", 2, "a loop takes one variable"),
     "reserved variable": ("{% for values in values.L %}\n  a: 1\n{% endfor %}", 2, "values: not a name for"),
     "loop variable": ("{% for loop in values.L %}\n  a: 1\n{% endfor %}", 2, "loop"),
@@ -130,15 +142,27 @@ FILES = {
     "its own items": ("{% for x in x %}\n  a: 1\n{% endfor %}", 2, "x: no such name"),
     "loop over a string": ("{% for x in 'abc' %}\n  a: 1\n{% endfor %}", 2, "a string where a list is due"),
     "loop over a number": ("{% for x in 3 %}\n  a: 1\n{% endfor %}", 2, "a number where a list is due"),
-    "loop over a filter": ("{% for x in values.a | lower %}\n  a: 1\n{% endfor %}", 2, "a string where a list"),
+    "loop over a filter": (
+        "{% for x in values.a | lower %}\n  a: 1\n{% endfor %}",
+        2,
+        "a string where a list",
+    ),
     "loop over a call": ("{% for x in range(3) %}\n  a: 1\n{% endfor %}", 2, "a call: not portable"),
-    "loop over a scalar": ("{% for x in values.a %}\n  a: 1\n{% endfor %}", 2, "a scalar where a list is due"),
+    "loop over a scalar": (
+        "{% for x in values.a %}\n  a: 1\n{% endfor %}",
+        2,
+        "a scalar where a list is due",
+    ),
     "loop.first": (
         "{% for x in values.L %}\n{% if loop.first %}\n  a: 1\n{% endif %}\n{% endfor %}",
         3,
         "loop.first: not portable to Helm; `loop.index` is",
     ),
-    "outside its loop": ('{% for x in values.L %}\n  a: 1\n{% endfor %}\n  b: "{{ x }}"', 5, "x: no such name"),
+    "outside its loop": (
+        '{% for x in values.L %}\n  a: 1\n{% endfor %}\n  b: "{{ x }}"',
+        5,
+        "x: no such name",
+    ),
     "if on a string": ("{% if values.a %}\n  a: 1\n{% endif %}", 2, "a: a scalar where a list is due"),
     "if on a constant": ("{% if 'a' %}\n  a: 1\n{% endif %}", 2, "a string where a list is due"),
     "if on a bool": ("{% if true %}\n  a: 1\n{% endif %}", 2, "True: values are strings"),
@@ -156,7 +180,11 @@ FILES = {
     "end without begin": ("  a: 1\n{% endif %}", 3, "{% endif %}: ends nothing that is open"),
     "wrong end": ("{% if values.L %}\n  a: 1\n{% endfor %}", 4, "{% endfor %}: ends nothing that is open"),
     "else alone": ("  a: 1\n{% else %}", 3, "{% else %}: stands in no `if`"),
-    "else twice": ("{% if values.L %}\n  a: 1\n{% else %}\n  b: 1\n{% else %}\n{% endif %}", 6, "behind an `else`"),
+    "else twice": (
+        "{% if values.L %}\n  a: 1\n{% else %}\n  b: 1\n{% else %}\n{% endif %}",
+        6,
+        "behind an `else`",
+    ),
     "tag in a line": ("  a: {% if values.L %}1{% endif %}", 2, "a tag stands alone on its line"),
     "tag in a scalar of several lines": (
         "  a: one\n{% if values.L %}\n    two\n{% endif %}",
@@ -168,8 +196,12 @@ FILES = {
         2,
         "a tag or comment inside a scalar of several lines",
     ),
-    "comment over lines beside text": ("  a: x {# y\n    z #}\n  b: {{ values.a }}", 2, "a comment over several"),
-    "never closed": ("  a: \"{{ don't }}\"\n  b: {{ values.a }}", 2, "`{{` is never closed"),
+    "comment over lines beside text": (
+        "  a: x {# y\n    z #}\n  b: {{ values.a }}",
+        2,
+        "a comment over several",
+    ),
+    "never closed": ('  a: "{{ don\'t }}"\n  b: {{ values.a }}', 2, "`{{` is never closed"),
     "never closed tag": ("  a: {{ values.a }}\n  b: '{% if x'", 3, "`{%` is never closed"),
     "never closed comment": ("  a: {{ values.a }}\n  b: 'awk {# x'", 3, "`{#` is never closed"),
     "never closed in a comment": ("  a: {{ values.a }}\n  # {{ x", 3, "`{{` is never closed"),
@@ -193,7 +225,11 @@ FILES = {
         5,
         "a document begins inside a block that holds parts of another one",
     ),
-    "cut document behind": ("  a: 1\n{% if values.L %}\n---\nb: 1\n{% endif %}\nc: 1", 4, "a document begins"),
+    "cut document behind": (
+        "  a: 1\n{% if values.L %}\n---\nb: 1\n{% endif %}\nc: 1",
+        4,
+        "a document begins",
+    ),
     "cut document in a branch": (
         "  a: 1\n{% if values.L %}\n---\nb: 1\n{% else %}\nc: 1\n{% endif %}",
         4,
@@ -209,14 +245,20 @@ FILES = {
     "next line": ("  a: {{ values.a }}\n  b: x\u0085", 3, "U+0085: a line break to some readers alone"),
     "line separator": ("  a: {{ values.a }}\n  b: x\u2028", 3, "U+2028: a line break to some readers alone"),
     "dashes": ("  a: {{ values.a }}\n---b: 1", 3, "---b: 1: Helm would split the file here"),
-    "almost dashes": ('  a: 1\n--{{ values.a }}: 1', 3, "Helm would split the file here"),
+    "almost dashes": ("  a: 1\n--{{ values.a }}: 1", 3, "Helm would split the file here"),
     "dots": ("  a: 1\n...", 3, "...: Helm would split the file here"),
+    "no value": ("  a: {{ values.a }}\n  b: x<no value>", 3, "<no value>: Helm deletes this text"),
     "directive": ("  a: 1\n---\n%YAML 1.1\n---\na: 1", 4, "%YAML 1.1: Helm would split the file here"),
     "indented document": ("  a: 1\n---\n\n  b: 1", 5, "a document begins in the first column"),
     "indent of another width": (
         "  a: |\n    {{ values.a | indent(2) }}",
         3,
         "indent: the block's lines begin in column 5: write `indent(4)`",
+    ),
+    "text behind indent": (
+        "  a: |\n    {{ values.a | indent(4) }}.",
+        3,
+        "indent: nothing stands behind it on its line, inside a block of text",
     ),
     # `$values`
     "unknown": ("  a: $values.none", 2, "$values.none: no value none is given"),
@@ -230,20 +272,20 @@ FILES = {
     "hosts of a scalar": ("  - $values.a.hosts.x", None, ""),
     "list outside of any": ("  a: $values.L", 2, "$values.L: a list outside of any list item"),
     "list in a flow list": ("  a: [x, $values.L]", 2, "$values.L: a loop item inside `[…]`"),
-    "list in a shared line": ("  - - $values.L", 2, "$values.L: its list item shares a line with another `-`"),
+    "list in a shared line": (
+        "  - - $values.L",
+        2,
+        "$values.L: its list item shares a line with another `-`",
+    ),
     "two lists": ("  - $values.L $values.M", 2, "one list item mentions two lists: $values.L and $values.M"),
     "list of maps": ("  - $values.ROWS", 2, "$values.ROWS: its elements are no scalars"),
-    "crossing": (
-        "{% if values.L %}\n  - a: 1\n{% endif %}\n  - b: $values.L\n    c: |\n      x\n{% if values.M %}\n      y\n"
-        "{% endif %}\n      z",
-        None,
-        "",
-    ),
 }
 
 
 def render(text: str) -> str:
-    template = compile_template(text, "bob.yaml", VALUES, lambda found: fields_of(found.api_version, found.kind))
+    template = compile_template(
+        text, "bob.yaml", VALUES, lambda found: fields_of(found.api_version, found.kind)
+    )
     check(Values(VALUES), list(uses(template)))
     return "".join(piece.text for piece in evaluate(template, VALUES))
 
