@@ -111,12 +111,26 @@ def objects(file: RenderedFile) -> list[Any]:
         raise InputError(f"renders to what is no YAML: {error}", file=file.source) from None
 
 
+def _bytes_as_json(found: object, file: str) -> int:
+    """How large an object is for the server. Counting ends early: aliases can stand for any amount."""
+    size = 0
+    encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+    try:
+        for piece in encoder.iterencode(found):
+            size += len(piece.encode())
+            if size > 10 * MAX_PROFILE_BYTES:
+                break
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"renders to what JSON has no form for: {error}", file=file) from None
+    return size
+
+
 def _check_size(file: RenderedFile) -> None:
     if max(map(len, file.text.split("\n---")), default=0) < _WORTH_COUNTING:
         return
     for found in objects(file):
-        size = len(json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str).encode())
         name = (found.get("metadata") or {}).get("name", "") if isinstance(found, dict) else ""
+        size = _bytes_as_json(found, file.source)
         if size > MAX_PROFILE_BYTES:
             raise InputError(
                 f"profile {name}: {size:,} bytes when rendered, the server takes {MAX_PROFILE_BYTES:,}",

@@ -88,6 +88,7 @@ def view(bundle: Bundle, platform: Platform, overrides: Overrides | None = None)
         if (template := _template(bundle, folder, role, values)) is not None
     }
     asked = tuple(use for template in templates.values() for use in uses(template))
+    _refuse_unknown(overrides.assignments, bundle, folder, asked)
     check(values, asked)
     return View(platform, values, templates, asked)
 
@@ -133,6 +134,18 @@ def _values(bundle: Bundle, folder: str, overrides: Overrides) -> Values:
     for file in overrides.files:
         merged = _given_file(file).over(merged)
     return bundle_values.read_set(overrides.assignments, merged).over(merged)
+
+
+def _refuse_unknown(assignments: Sequence[str], bundle: Bundle, folder: str, asked: Sequence[Use]) -> None:
+    """A `--set` that changes nothing is a slip of the pen; the chart's schema refuses it too."""
+    known = {use.path[0] for use in asked} | set(_values(bundle, folder, Overrides()).data)
+    for assignment in assignments:
+        name = assignment.partition("=")[0].strip().partition(".")[0]
+        if name not in known:
+            raise InputError(
+                f"--set {assignment}: the bundle has no value {name}",
+                hint=f"its values are {', '.join(sorted(known))}" if known else None,
+            )
 
 
 def _both_files(bundle: Bundle, folder: str) -> Values:

@@ -203,14 +203,15 @@ class RegistryStore:
 
     def _pages(self, path: str, doing: str, accept: str = "*/*") -> Iterator[Answer]:
         url: str | None = self._url(path)
-        for _ in range(_MAX_PAGES):
-            if url is None:
-                return
+        asked: set[str] = set()
+        while url is not None:
+            if url in asked or len(asked) == _MAX_PAGES:
+                raise TransferError(f"{self.name}: {doing}: pages without end")
+            asked.add(url)
             answer = self._send(doing, PULL, Request("GET", url, {"Accept": accept}))
             yield answer
             with self._named(doing):
                 url = self._next(answer, url)
-        raise TransferError(f"{self.name}: {doing}: pages without end")
 
     def _next(self, answer: Answer, url: str) -> str | None:
         """The next page, which must be of the same registry."""

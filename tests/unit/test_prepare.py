@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -451,3 +452,16 @@ def test_surroundings_are_no_matter(repository: Path) -> None:
     assert [process.returncode for process in started] == [0] * len(started)
     assert len(outputs[0].split()) == 4
     assert len(set(outputs)) == 1
+
+
+def test_golden_digest_of_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bob_ci.artifact.__version__", "0.0.0")
+    bundle = tmp_path / "anywhere"
+    shutil.copytree(Path(__file__).parents[2] / "examples" / "webapp", bundle)
+    request = Request(bundle, source="https://github.com/acme/webapp", revision=f"main@sha1:{'1' * 40}")
+    assert prepare(request, {"SOURCE_DATE_EPOCH": "1760724611"}).artifact.digest == GOLDEN
+
+
+# All bytes of a real bundle, chart included. A change here is a new digest for every commit of every user:
+# say why in CHANGELOG.md.
+GOLDEN = "sha256:5fd149cfd5da922bdbcbe104281cda16435683a5501f9cbb40b57f4a2bea373c"

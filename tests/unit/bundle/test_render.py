@@ -141,3 +141,11 @@ def test_rendered_text_that_is_no_yaml(text: str, where: str) -> None:
     with pytest.raises(InputError) as caught:
         objects(file)
     assert str(caught.value).startswith(f"bob.yaml{where}: renders to what is no YAML")
+
+
+def test_aliases_that_stand_for_gigabytes_are_refused_quickly(tmp_path: Path) -> None:
+    rows = ["  a0: &a0 [" + ", ".join(["x" * 40] * 50) + "]"]
+    rows += [f"  a{level}: &a{level} [" + ", ".join([f"*a{level - 1}"] * 50) + "]" for level in range(1, 9)]
+    filler = "  # " + "y" * 70_000
+    with pytest.raises(InputError, match="bytes when rendered"):
+        rendered(tmp_path, PROFILE + "spec:\n" + "\n".join(rows) + "\n" + filler + "\n")

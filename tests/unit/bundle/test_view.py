@@ -147,3 +147,16 @@ def test_the_platform_of_render(tmp_path: Path) -> None:
     assert one_platform(both, None) == DEFAULT_PLATFORM
     assert one_platform(other, None) == ARM
     assert one_platform(both, ARM) == ARM
+
+
+def test_a_set_that_changes_nothing_is_refused(tmp_path: Path) -> None:
+    folder = bundle(tmp_path, {"bob.values": "a=x\nunused=y\n", "bob.yaml": "k: $values.a\n"})
+    assert rendered(folder, overrides=Overrides(assignments=("unused=z",)))
+    with pytest.raises(InputError, match="--set aa=z: the bundle has no value aa") as caught:
+        rendered(folder, overrides=Overrides(assignments=("aa=z",)))
+    assert caught.value.hint == "its values are a, unused"
+
+
+def test_a_set_fills_in_what_a_template_asks_for(tmp_path: Path) -> None:
+    folder = bundle(tmp_path, {"bob.yaml": '{% if values.a | default("x") == "y" %}\nk: v\n{% endif %}\n'})
+    assert rendered(folder, overrides=Overrides(assignments=("a=y",))) == "k: v\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,16 @@ def test_what_is_quick_is_yaml_and_gives_the_same_tree(text: str) -> None:
     list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     with pytest.MonkeyPatch.context() as patch:
         assert compiled(text) == with_parser(text, patch)
+
+
+def test_real_profiles(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sorted((shared_data / "profiles").rglob("*.yaml"))
+    assert files
+    taken = 0
+    for file in files:
+        text = file.read_text(encoding="utf-8")[:60_000].rpartition("\n")[0] + "\n"
+        marked = re.sub(r"(?m)^( *- )[/a-z0-9.-]+$", r"\1$values.NAMES", text, count=40)
+        marked = re.sub(r"(?m)(: )[a-zA-Z0-9/.-]+$", r"\1$values.name", marked, count=40)
+        taken += is_quick(marked)
+        assert compiled(marked) == with_parser(marked, monkeypatch), file.name
+    assert taken > len(files) // 2
