@@ -56,7 +56,7 @@ def main() -> None:
 def compare(directory: Path) -> None:
     """Times of all renderers over one bundle, taken in turns."""
     chart = directory / "chart"
-    command = [BOBCTL, "chart", directory, "--output", chart]
+    command = [str(BOBCTL), "chart", str(directory), "--output", str(chart)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
     commands = {"bobctl": [str(BOBCTL), "render", str(directory)]}
     for name in ("helm", "helm3"):

@@ -207,7 +207,7 @@ def _at(data: object, path: tuple[str, ...], use: Use) -> Iterator[tuple[tuple[s
             elif isinstance(value, Mapping) and not use.required:
                 continue
             elif isinstance(value, Mapping):
-                name = ".".join((*here, key)).replace(f".{ITEM}", ITEM)
+                name = _dotted((*here, key))
                 raise InputError(
                     f"{name}: no such value is given",
                     file=use.file,
@@ -224,17 +224,25 @@ def _at(data: object, path: tuple[str, ...], use: Use) -> Iterator[tuple[tuple[s
     yield from found
 
 
+def _dotted(path: tuple[str, ...]) -> str:
+    """A value's name as people write it; of a list's element the list's."""
+    return ".".join(key for key in path if key != ITEM)
+
+
 _KINDS = {ValueKind.STRING: str, ValueKind.LIST: list}
 
 
 def _fits(value: object, path: tuple[str, ...], use: Use, values: Values) -> None:
-    name = ".".join(path).replace(f".{ITEM}", ITEM)
+    name = _dotted(path)
     place = values.place(path)
     wanted = _KINDS.get(use.kind)
     if wanted is not None and not isinstance(value, wanted):
         due = "scalar" if wanted is str else "list"
         raise InputError(
-            f"{name}: a {bundle_values.kind_name(value)} where a {due} is due", file=use.file, line=use.line
+            f"{name}: a {bundle_values.kind_name(value)} where a {due} is due",
+            file=use.file,
+            line=use.line,
+            hint=f'to ask for its value: `{{% if values.{name} == "…" %}}`' if due == "list" else None,
         )
     if use.pattern is not None and isinstance(value, str) and not patterns.matches(use.pattern, value):
         raise InputError(

@@ -137,13 +137,12 @@ class Authorizer:
         """What to do about a refusal: which credential was tried, or that there was none."""
         host = self.client.host
         if self.credential is None:
-            tried = f"no credential for {host} was found: bobctl login {host}"
+            tried = f"no credential for {host} was found: docker login {host}"
         elif self._refused:
-            tried = f"the credential of {self.credential.origin} was refused: bobctl login {host}"
+            tried = f"the credential from {self.credential.origin} was refused: docker login {host}"
         else:
-            tried = (
-                f"the credential of {self.credential.origin} was taken, and has no right to {verb(actions)}"
-            )
+            right = f"right to {verb(actions)}"
+            tried = f"the credential from {self.credential.origin} was sent, and gives no {right}"
         return f"{tried}; {_GHCR_CAUSES}" if host == "ghcr.io" and actions == PUSH else tried
 
     def _header(self, actions: str) -> dict[str, str]:

@@ -13,7 +13,10 @@ from bob_ci.template.regions import Region
 
 Branch = tuple[tree.Expression, tuple[tree.Node, ...]]
 
-NO_TARGET = "a neighbour is left without any target, which is not the same as no traffic"
+NO_TARGET = (
+    "a neighbour is left without any target, which is not the same as no traffic: "
+    "give its list an element, or put the whole neighbour into an `if`"
+)
 
 
 def empty_forms(shape: Outline, fields: Sequence[Fields | None], regions: Sequence[Region]) -> Iterator[Edit]:

@@ -90,7 +90,10 @@ def _only_statement(source: str, scope: Scope) -> nodes.Node:
     try:
         body = _environment().parse(source).body
     except TemplateSyntaxError as error:
-        raise scope.error(f"{source}: {error.message}") from None
+        raise scope.error(
+            f"{source}: {error.message}",
+            "text that is no placeholder goes between {% raw %} and {% endraw %}",
+        ) from None
     except RecursionError:
         raise scope.error("the expression is nested too deeply") from None
     if len(body) != 1:

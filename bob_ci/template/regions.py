@@ -216,7 +216,7 @@ def check_whole(written: Sequence[Region], shape: Outline, text_lines: Sequence[
                 text_lines[child.last_line + 1 : region.last]
             ):
                 raise scope.at(region.first + 1).error(
-                    f"a block begins inside `{child.key}` and goes on behind it",
+                    f"a block begins inside {_called(child)} and goes on behind it",
                     hint="a block holds whole list items or whole keys",
                 )
     if not written:
@@ -224,6 +224,11 @@ def check_whole(written: Sequence[Region], shape: Outline, text_lines: Sequence[
     boundaries = [number for number, line in enumerate(text_lines) if _BOUNDARY.match(line)]
     for region in written if boundaries else ():
         _check_documents(region, boundaries, text_lines, scope)
+
+
+def _called(child: Child) -> str:
+    where = child.collection.path[-1] if child.collection.path else "the document"
+    return f"`{child.key}`" if isinstance(child.key, str) else f"item {child.key + 1} of `{where}`"
 
 
 def _check_documents(

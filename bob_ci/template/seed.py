@@ -30,7 +30,7 @@ def resolve(mark: Mark, scope: Scope) -> Reference:
     length, value = _longest_known(mark.path, scope.values)
     if not length or (mark.braced and length < len(mark.path) and not _is_hosts(mark, length, value)):
         raise scope.error(
-            f"{mark.source}: no value {'.'.join(mark.path)} is given",
+            f"{mark.source}: no such value is given",
             hint="give it in bob.values, with --values or with --set",
         )
     path, rest = mark.path[:length], mark.path[length:]

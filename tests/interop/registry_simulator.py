@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -357,7 +358,7 @@ def _handler(registry: RegistrySimulator, *, elsewhere: bool) -> type[BaseHTTPRe
         def _head(self, reply: Reply) -> bytes:
             headers = {"Content-Length": str(len(reply.body)), **reply.headers}
             self.close_connection |= headers.get("Connection") == "close"
-            lines = [f"HTTP/1.1 {reply.status} Simulated"]
+            lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
             lines += [f"{name}: {value}" for name, value in headers.items() if value]
             return "\r\n".join([*lines, "", ""]).encode()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from email.utils import formatdate
 
 import pytest
 
@@ -319,8 +318,8 @@ def test_a_host_without_address() -> None:
 
 @pytest.mark.parametrize(
     ("said", "waited"),
-    [("0", 0), ("2", 2), ("3600", 5), ("9" * 5000, 5), (formatdate(time.time() - 60), 0),
-     (formatdate(time.time() + 3600), 5)],
+    [("0", 0), ("2", 2), ("3600", 5), ("9" * 5000, 5), ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+     ("Fri, 31 Dec 2100 23:59:59 GMT", 5)],
 )  # fmt: skip
 def test_retry_after(registry: RegistrySimulator, said: str, waited: float) -> None:
     busy = Fault(lambda *_: Reply(429, {"Retry-After": said}), "GET", "/v2/x")

@@ -20,6 +20,7 @@ from bob_ci.bundle.source import read_bundle
 from bob_ci.bundle.values import read_yaml
 from bob_ci.bundle.view import DEFAULT_PLATFORM, view
 from bob_ci.errors import BobError
+from bob_ci.template.emptiness import NO_TARGET
 from bob_ci.template.patterns import is_text
 
 PROFILE = """apiVersion: spdx.softwarecomposition.kubescape.io/v1beta1
@@ -69,9 +70,8 @@ def test_the_files(tmp_path: Path) -> None:
 
 def test_the_template_text(tmp_path: Path) -> None:
     files = {"bob.yaml": PROFILE, "bob.values": "name=n\nport=80\nCIDR=10.0.0.0/8\n"}
-    refusal = "a neighbour is left without any target, which is not the same as no traffic"
     assert (
-        chart(tmp_path, files)["templates/bob.yaml"].replace(refusal, "REFUSAL")
+        chart(tmp_path, files)["templates/bob.yaml"].replace(NO_TARGET, "REFUSAL")
         == """apiVersion: spdx.softwarecomposition.kubescape.io/v1beta1
 kind: NetworkNeighborhood
 metadata:

@@ -85,7 +85,7 @@ def test_text_is_kept() -> None:
             "metadata:\n  name: x\n{% if values.NONE %}\n  annotations: {a: b}\n{% endif %}\n",
             "t:4: annotations of a test stand in no block of their own",
         ),
-        ("a: 1\nmetadata:\n  name: $values.none\n", "t:3: $values.none: no value none is given"),
+        ("a: 1\nmetadata:\n  name: $values.none\n", "t:3: $values.none: no such value is given"),
         ("metadata: [\n", "t:2: not YAML"),
     ],
 )

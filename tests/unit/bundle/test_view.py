@@ -64,7 +64,7 @@ def test_an_overlay_replaces_files_and_merges_values(tmp_path: Path) -> None:
     ("files", "message"),
     [
         ({"bob.values": "b=1\na=1\n", "bob.values.yaml": "x: 1\na: 2\n"}, "bob.values.yaml:2: a: given in {}bob.values:2 too"),
-        ({"bob.values": "b=1\n"}, "bob.yaml:1: $values.a: no value a is given"),
+        ({"bob.values": "b=1\n"}, "bob.yaml:1: $values.a: no such value is given"),
         ({"bob.values": "a=1\n", "bob.yaml": "k: 1\nl: {{ values.c }}\n"}, "bob.yaml:2: c: no such value is given"),
         ({"bob.values": "a=1\n\nb\n"}, "bob.values:3: 'b': not `key=value`"),
         ({"bob.values": "a=1\n", "platforms/linux-amd64/bob.values.yaml": "a: [1]\n"}, "platforms/linux-amd64/bob.values.yaml:1: a: a list where a scalar is due"),

@@ -91,7 +91,7 @@ EXPRESSIONS = {
     "values.a.b": "a.b: `b` of a scalar",
     "values.map": "map: a map where a scalar is due",
     "values.L": "L: a list where a scalar is due",
-    "values.ROWS | join(',')": "ROWS[]: a map where a scalar is due",
+    "values.ROWS | join(',')": "ROWS: a map where a scalar is due",
     "values.CIDR | network": "CIDR: a list where a scalar is due",
 }
 
@@ -208,7 +208,7 @@ FILES = {
     "begins in an item": (
         "  - a: 1\n{% if values.L %}\n    b: 1\n  - c: 1\n{% endif %}",
         3,
-        "a block begins inside `0` and goes on behind it",
+        "a block begins inside item 1 of `k` and goes on behind it",
     ),
     "ends in an item": (
         "{% if values.L %}\n  - a: 1\n{% endif %}\n    b: 1",
@@ -261,10 +261,10 @@ FILES = {
         "indent: nothing stands behind it on its line, inside a block of text",
     ),
     # `$values`
-    "unknown": ("  a: $values.none", 2, "$values.none: no value none is given"),
-    "prefix of a longer name": ("  a: $values.names", 2, "$values.names: no value names is given"),
-    "braced with a rest": ("  a: ${values.a.b}", 2, "${values.a.b}: no value a.b is given"),
-    "braced odd": ("  a: ${values.a-b}", 2, "${values.a-b}: no value a-b is given"),
+    "unknown": ("  a: $values.none", 2, "$values.none: no such value is given"),
+    "prefix of a longer name": ("  a: $values.names", 2, "$values.names: no such value is given"),
+    "braced with a rest": ("  a: ${values.a.b}", 2, "${values.a.b}: no such value is given"),
+    "braced odd": ("  a: ${values.a-b}", 2, "${values.a-b}: no such value is given"),
     "map": ("  a: $values.map", 2, "$values.map: a map where a scalar is due; name one of its keys"),
     "map with unknown key": ("  a: $values.map.none", 2, "$values.map: a map where a scalar is due"),
     "list in lower case": ("  - $values.list", 2, "$values.list: a list where a scalar is due"),
