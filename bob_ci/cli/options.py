@@ -107,6 +107,11 @@ values_options = _gathered(
 def _connection(*, password_stdin: bool, insecure_skip_tls_verify: bool, **rest: Any) -> Connection:
     from bob_ci.oci.open import Connection
 
+    tls = [name for name in ("ca_file", "cert_file", "key_file") if rest[name]]
+    if rest["plain_http"] and (tls or insecure_skip_tls_verify):
+        raise InputError("--plain-http: there is no TLS that the other flags could be about")
+    if rest["key_file"] and not rest["cert_file"]:
+        raise InputError("--key-file: needs its certificate", hint="--cert-file FILE")
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     return Connection(os.environ, verify_tls=not insecure_skip_tls_verify, password=password, **rest)
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from bob_ci.cli.root import root
+from bob_ci.errors import InputError
 
 Bobctl = Callable[..., subprocess.CompletedProcess[str]]
 PROGRAM = (sys.executable, "-c", "from bob_ci.cli import main; main()")
@@ -305,3 +307,17 @@ def test_trouble_with_a_path_is_no_bug(bobctl: Bobctl) -> None:
     done = bobctl("lint", "x" * 300)
     assert done.returncode == 1
     assert done.stderr == f"error: {'x' * 300}: {os.strerror(errno.ENAMETOOLONG)}\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--plain-http", "--ca-file", "ca.pem"), "--plain-http: there is no TLS"),
+        (("--plain-http", "--insecure-skip-tls-verify"), "--plain-http: there is no TLS"),
+        (("--key-file", "key.pem"), "--key-file: needs its certificate"),
+    ],
+)
+def test_flags_that_contradict_each_other(flags: tuple[str, ...], message: str) -> None:
+    done = CliRunner().invoke(root, ["list", "artifact", "registry.example/a", *flags])
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
