@@ -36,5 +36,5 @@ class MissingExtraError(BobError):
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
             f"{package}: not installed",
-            hint=f"pip install 'bob-ci[{extra}]'   (or 'bob-ci[all]' for everything)",
+            hint=f"pip install 'bob-ci[all]'   (or 'bob-ci[{extra}]' for this alone)",
         )

@@ -86,7 +86,10 @@ def read_bundle(directory: Path) -> Bundle:
             read or is too large, an overlay for no platform.
     """
     if not directory.is_dir():
-        raise InputError(f"{directory}: no such directory", hint="a bundle is a directory with a bob.yaml")
+        hint = "name the directory of a bundle: it has a bob.yaml"
+        if directory.is_file():
+            raise InputError(f"{directory}: is a file", hint=hint)
+        raise InputError(f"{directory}: no such directory", hint=hint)
     names = list(_names(directory))
     if "Chart.yaml" in names and any(name.startswith("templates/") for name in names):
         return Bundle(str(directory), Kind.CHART, _contents(directory, names))
@@ -114,8 +117,15 @@ def _bundle(directory: Path, names: list[str]) -> Bundle:
         described,
     )
     for folder in bundle.overlay_folders():
-        Platform.parse_folder(folder)
+        _check_overlay(bundle, folder)
     return bundle
+
+
+def _check_overlay(bundle: Bundle, folder: str) -> None:
+    try:
+        Platform.parse_folder(folder)
+    except InputError as error:
+        raise InputError(f"{bundle.where(f'{OVERLAYS}/{folder}')}: {error}", hint=error.hint) from None
 
 
 def _is_part(name: str) -> bool:

@@ -59,7 +59,7 @@ def platforms_of(bundle: Bundle, asked: Sequence[Platform] = ()) -> tuple[Platfo
         tuple(asked),
         bundle.manifest.platforms,
         tuple(Platform.parse_folder(folder) for folder in bundle.overlay_folders()),
-        tuple(_architectures(bundle)),
+        tuple(architectures(bundle)),
         (DEFAULT_PLATFORM,),
     )
     return tuple(sorted(set(next(found for found in candidates if found))))
@@ -268,7 +268,7 @@ _PROBLEMS = {
 _ARCHITECTURES = re.compile(rb"\n  architectures:[ \t]*(?:\[([^\]\n]*)\]|((?:\r?\n[ ]*-[ ][^\r\n]*)+))")
 
 
-def _architectures(bundle: Bundle) -> Iterator[Platform]:
+def architectures(bundle: Bundle) -> Iterator[Platform]:
     """The `spec.architectures` of the profiles, where the template says them outright."""
     part = bundle.part("profiles")
     if part is None or bundle.kind is not Kind.BUNDLE:

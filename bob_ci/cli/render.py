@@ -24,9 +24,15 @@ from bob_ci.profile.objects import load_objects
 @options.platform_option
 @options.values_options
 @click.option("--output", "directory", type=options.DIRECTORY, help="Write files there; else print.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @options.format_option("yaml", "json")
 def render(
-    bundle: Path, overrides: Overrides, platform: Platform | None, directory: Path | None, form: str
+    bundle: Path,
+    overrides: Overrides,
+    platform: Platform | None,
+    directory: Path | None,
+    overwrite: bool,
+    form: str,
 ) -> None:
     """Print the objects of BUNDLE for one platform. A bundle that is a chart is rendered by helm."""
     files = _rendered(bundle, overrides, platform)
@@ -34,7 +40,7 @@ def render(
         from bob_ci.oci.unpack import write_tree
 
         data = {name: text.encode() for name, text in files.items()}
-        paths = [str(path) for path in write_tree(data, directory, overwrite=True)]
+        paths = [str(path) for path in write_tree(data, directory, overwrite=overwrite)]
         if form == "json":
             output.print_json({"files": paths})
         else:

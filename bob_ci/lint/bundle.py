@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bob_ci.bundle.source import Bundle
-from bob_ci.bundle.view import View
+from bob_ci.bundle.view import View, architectures, platforms_of
 from bob_ci.lint.finding import Severity
 from bob_ci.lint.rule import Fault, Rule, rule
+from bob_ci.oci.platform import Platform
 from bob_ci.template.network import has_host_bits
 from bob_ci.template.patterns import BLOCK, BLOCK4
 from bob_ci.template.uses import ITEM
@@ -77,5 +78,30 @@ def file_left_out(bundle: Bundle) -> Iterator[Fault]:
         yield Fault(bundle.where(bundle.left_out[0]), 1, message)
 
 
+@rule("BOB621", "overlay-decides-platforms", Severity.WARNING)
+def overlay_decides_platforms(bundle: Bundle) -> Iterator[Fault]:
+    """Without platforms in the manifest overlays alone decide: what has none is not published."""
+    folders = bundle.overlay_folders()
+    if not folders or bundle.manifest.platforms:
+        return
+    lost = sorted(set(architectures(bundle)) - set(platforms_of(bundle)))
+    if lost:
+        names = ", ".join(map(str, lost))
+        message = f"{names} has no overlay, so it is not published: list all platforms in manifest.yaml"
+        yield Fault(bundle.where(f"platforms/{folders[0]}"), 1, message)
+
+
+@rule("BOB622", "overlay-unused", Severity.WARNING)
+def overlay_unused(bundle: Bundle) -> Iterator[Fault]:
+    """An overlay for a platform that the bundle does not have changes nothing."""
+    there = platforms_of(bundle)
+    for folder in bundle.overlay_folders():
+        if Platform.parse_folder(folder) not in there:
+            message = (
+                f"the bundle has no platform {Platform.parse_folder(folder)}: the manifest does not list it"
+            )
+            yield Fault(bundle.where(f"platforms/{folder}"), 1, message)
+
+
 VIEW_RULES: tuple[Rule[View], ...] = (value_unused, value_cidr_host_bits, value_block_repeated)
-BUNDLE_RULES: tuple[Rule[Bundle], ...] = (file_left_out,)
+BUNDLE_RULES: tuple[Rule[Bundle], ...] = (file_left_out, overlay_decides_platforms, overlay_unused)

@@ -10,9 +10,10 @@ import yaml
 from bob_ci.bundle.render import Rendered, RenderedFile
 from bob_ci.bundle.source import Bundle
 from bob_ci.lint import bundle as bundle_rules
-from bob_ci.lint import schema
-from bob_ci.lint.document import documents
+from bob_ci.lint import schema, text
+from bob_ci.lint.document import Document, documents
 from bob_ci.lint.finding import Finding
+from bob_ci.lint.rule import Rule
 
 
 def lint(bundle: Bundle, rendered: Iterable[Rendered]) -> list[Finding]:
@@ -26,9 +27,11 @@ def lint(bundle: Bundle, rendered: Iterable[Rendered]) -> list[Finding]:
     found = {finding for rule in bundle_rules.BUNDLE_RULES for finding in rule.findings(bundle)}
     for one in rendered:
         found.update(finding for rule in bundle_rules.VIEW_RULES for finding in rule.findings(one.view))
-        profiles = one.files.get("profiles")
-        if profiles is not None:
-            found.update(_profiles(profiles))
+        for role, file in one.files.items():
+            found.update(finding for rule in text.FILE_RULES for finding in rule.findings(file))
+            found.update(_documents(file, schema.RULES if role == "profiles" else ()))
+        if "profiles" in one.files:
+            found.update(schema.no_profile.findings(one))
     once: dict[tuple[object, ...], Finding] = {}
     for finding in sorted(found):
         message = _POSITION.sub("", finding.message)
@@ -39,7 +42,7 @@ def lint(bundle: Bundle, rendered: Iterable[Rendered]) -> list[Finding]:
 _POSITION = re.compile(r"\[\d+\]")
 
 
-def _profiles(file: RenderedFile) -> Iterator[Finding]:
+def _documents(file: RenderedFile, rules: Iterable[Rule[Document]]) -> Iterator[Finding]:
     lines = file.source_lines()
 
     def line_of(node: yaml.Node) -> int:
@@ -47,5 +50,5 @@ def _profiles(file: RenderedFile) -> Iterator[Finding]:
         return lines[min(line, len(lines) - 1)] if lines else 1
 
     for document in documents(file.text, file.source, line_of):
-        for rule in schema.RULES:
+        for rule in (*text.DOCUMENT_RULES, *rules):
             yield from rule.findings(document)

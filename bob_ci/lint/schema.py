@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import yaml
 
+from bob_ci.bundle.render import Rendered, objects
 from bob_ci.lint.document import (
     BOOLEAN,
     INTEGER,
@@ -22,7 +23,7 @@ from bob_ci.lint.document import (
 )
 from bob_ci.lint.finding import Severity
 from bob_ci.lint.rule import Fault, Rule, rule
-from bob_ci.profile.schema import API_VERSION, KINDS
+from bob_ci.profile.schema import API_GROUP, API_VERSION, KINDS
 
 _TAGS = {
     "string": (STRING,),
@@ -124,6 +125,20 @@ def missing_spec(found: Document) -> Iterator[Fault]:
     """A profile without spec allows nothing and forbids nothing."""
     if found.is_profile and (found.top("spec") is None or found.top("spec").tag == NULL):  # type: ignore[union-attr]
         yield _at(found, found.root, "spec is missing", ("spec",))
+
+
+@rule("BOB207", "no-profile", Severity.ERROR)
+def no_profile(rendered: Rendered) -> Iterator[Fault]:
+    """A bundle without any profile says nothing about behaviour."""
+    file = rendered.files["profiles"]
+    if not any(_claims_to_be_profile(found) for found in objects(file)):
+        yield Fault(file.source, 1, f"holds no profile: no {', '.join(KINDS)}")
+
+
+def _claims_to_be_profile(found: object) -> bool:
+    if not isinstance(found, dict):
+        return False
+    return found.get("kind") in KINDS or str(found.get("apiVersion", "")).startswith(f"{API_GROUP}/")
 
 
 RULES: tuple[Rule[Document], ...] = (

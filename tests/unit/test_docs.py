@@ -272,7 +272,7 @@ def test_commands_that_are_not_run_could_be(words: list[str]) -> None:
         case ["make", target]:
             assert target in _make_targets()
         case ["pip", "install", what]:
-            name = re.fullmatch(r"bob-ci(?:\[([a-z,]+)\])?", what)
+            name = re.fullmatch(r"(?:bob-ci|\.)(?:\[([a-z,]+)\])?", what)
             assert name
             assert set((name[1] or "all").split(",")) <= _extras()
         case ["bobctl", *arguments]:

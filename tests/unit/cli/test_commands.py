@@ -259,7 +259,8 @@ def test_render(here: Path, bundle: Path, result: Result, bobctl: Bobctl) -> Non
     assert [found["metadata"]["name"] for found in yaml.safe_load_all(stream)] == ["shop", "shop"]
     written = result("render", bundle, "--output", "out")["files"]
     assert written == ["out/bob.yaml", "out/deployment.yaml"]
-    assert bobctl("render", bundle, "--output", "out").stdout.split() == written
+    assert bobctl("render", bundle, "--output", "out").returncode == 1
+    assert bobctl("render", bundle, "--output", "out", "--overwrite").stdout.split() == written
     assert "---\n".join((here / file).read_text() for file in written) == bobctl("render", bundle).stdout
 
 

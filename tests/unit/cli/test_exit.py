@@ -59,7 +59,7 @@ ZEROS = "sha256:" + "0" * 64
         (f"publish bundle oci-layout:layout@{ZEROS}", 2, "a digest cannot be published to"),
         ("publish bundle oci-layout:layout", 2, "has no tag, and git gives none"),
         (f"publish nowhere {TAG}", 2, "nowhere: no such directory"),
-        (f"publish bundle/bob.yaml {TAG}", 2, "no such directory"),
+        (f"publish bundle/bob.yaml {TAG}", 2, "bundle/bob.yaml: is a file"),
         ("lint layout", 2, "layout: no bundle"),
         ("render layout", 2, "layout: no bundle"),
         ("chart layout --output out", 2, "a plain directory"),
@@ -93,7 +93,7 @@ def test_messages_have_a_form(bobctl: Bobctl) -> None:
     lines = bobctl("publish", "nowhere", TAG).stderr.splitlines()
     assert lines == [
         "error: nowhere: no such directory",
-        "hint: a bundle is a directory with a bob.yaml",
+        "hint: name the directory of a bundle: it has a bob.yaml",
     ]
 
 

@@ -68,6 +68,24 @@ CASES: dict[str, tuple[Mapping[str, str], str]] = {
         {"bob.values.yaml": "WORDS: [a, a]\n", "deployment.yaml": "k:\n- $values.WORDS\n"},
         "",
     ),
+    "an overlay alone": (
+        {
+            "bob.yaml": PROFILE.replace("spec:\n", "spec:\n  architectures: [amd64]\n"),
+            "platforms/linux-arm64/bob.values": "name=m\n",
+        },
+        "BOB202:bob.yaml:6:spec.architectures BOB621:platforms/linux-arm64:1:",
+    ),
+    "overlays for all": (
+        {"platforms/linux-arm64/bob.values": "name=m\n", "platforms/linux-amd64/bob.values": "name=m\n"},
+        "",
+    ),
+    "an overlay that the manifest does not list": (
+        {
+            "manifest.yaml": MANIFEST + "  platforms: [linux/amd64]\n",
+            "platforms/linux-arm64/bob.values": "name=m\n",
+        },
+        "BOB622:platforms/linux-arm64:1:",
+    ),
     "left out": ({"README.md": "", "b.txt": ""}, "BOB620:README.md:1:"),
     "packed": ({"README.md": "", "manifest.yaml": MANIFEST + "  files: [README.md]\n"}, ""),
 }
@@ -75,6 +93,7 @@ CASES: dict[str, tuple[Mapping[str, str], str]] = {
 
 def findings(folder: Path, files: Mapping[str, str]) -> list[str]:
     for name, text in {**GOOD, **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     bundle = read_bundle(folder)
     found = lint(bundle, [render(view(bundle, DEFAULT_PLATFORM))])
