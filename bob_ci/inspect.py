@@ -8,9 +8,9 @@ from typing import Any
 
 from bob_ci.artifact import CONFIG_TYPE, CREATED, REVISION, SOURCE
 from bob_ci.errors import BobError
-from bob_ci.oci.descriptor import Descriptor, digest_of, load_json
+from bob_ci.oci.descriptor import Descriptor, digest_of, load_json, select_platform
 from bob_ci.oci.manifest import Manifest, check_manifest
-from bob_ci.oci.platform import Platform
+from bob_ci.oci.platform import DEFAULT_PLATFORM, Platform
 from bob_ci.oci.store import MAX_BLOB_SIZE, NotFoundError, Store
 from bob_ci.oci.unpack import LIMITS, ArchiveError, gunzip, unpack
 
@@ -81,11 +81,11 @@ def child_for(image: Image, platform: Platform | None, where: str) -> Descriptor
     """
     if not image.manifest.is_index:
         return image.descriptor
-    wanted = [platform] if platform is not None else [Platform("linux", "amd64"), None]
-    for one in wanted:
-        for child in image.children:
-            if one is None or (child.platform is not None and child.platform.satisfies(one)):
-                return child
+    found = select_platform(image.children, platform or DEFAULT_PLATFORM)
+    if found is None and platform is None:
+        found = next(iter(image.children), None)
+    if found is not None:
+        return found
     raise NotFoundError(
         f"{where}: nothing for {platform}" if platform else f"{where}: the index names no artifact",
         hint=f"it has {', '.join(image.platforms)}" if image.platforms else None,

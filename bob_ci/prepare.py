@@ -25,13 +25,13 @@ from bob_ci.bundle.chart import chart_files
 from bob_ci.bundle.manifest import Manifest
 from bob_ci.bundle.name import bundle_name
 from bob_ci.bundle.render import NAMES, Rendered, render
-from bob_ci.bundle.source import Bundle, Kind, read_bundle
-from bob_ci.bundle.view import DEFAULT_PLATFORM, Overrides, platforms_of, view
+from bob_ci.bundle.source import Bundle, Kind, read_bundle, refuse_plain
+from bob_ci.bundle.view import Overrides, platforms_of, view
 from bob_ci.errors import BobError, InputError
 from bob_ci.git import Origin
 from bob_ci.lint.finding import Finding
 from bob_ci.lint.run import lint
-from bob_ci.oci.platform import Platform
+from bob_ci.oci.platform import DEFAULT_PLATFORM, Platform
 
 _ANNOTATION = "org.opencontainers.image."
 
@@ -80,11 +80,8 @@ def prepare(request: Request, environ: Mapping[str, str], *, with_lint: bool = T
         BobError: the tree has changes, and it must not.
     """
     bundle = read_bundle(request.path)
-    if bundle.kind is Kind.PLAIN and not request.any_directory:
-        raise InputError(
-            f"{request.path}: no bundle: it has no bob.yaml and is no Helm chart",
-            hint="`bobctl push artifact` packs any directory as it is",
-        )
+    if not request.any_directory:
+        refuse_plain(bundle, hint="`bobctl push artifact` packs any directory as it is")
     origin = origin_of(request, environ)
     rendered = _render(bundle, request)
     findings = tuple(lint(bundle, rendered)) if with_lint else ()

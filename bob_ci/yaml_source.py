@@ -13,7 +13,8 @@ import yaml
 
 from bob_ci.errors import InputError
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# libyaml where it is there; both read the same.
+SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 50
 
 
@@ -42,7 +43,7 @@ def read(text: str, file: str) -> Located | None:
         InputError: with file and line: not YAML, several documents, an anchor, a tag, a key twice.
     """
     try:
-        return _Reader(file, yaml.parse(text, Loader=_LOADER)).document()
+        return _Reader(file, yaml.parse(text, Loader=SAFE_LOADER)).document()
     except yaml.MarkedYAMLError as error:
         raise not_yaml(error, file) from None
     except yaml.YAMLError as error:

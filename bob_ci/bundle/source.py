@@ -78,6 +78,16 @@ class Bundle:
         return os.path.join(self.directory, name)  # noqa: PTH118 -- keeps the form that the user typed
 
 
+def refuse_plain(bundle: Bundle, hint: str | None = None) -> None:
+    """Refuse a directory that is neither bundle nor chart.
+
+    Raises:
+        InputError: it is one.
+    """
+    if bundle.kind is Kind.PLAIN:
+        raise InputError(f"{bundle.directory}: no bundle: it has no bob.yaml and is no Helm chart", hint=hint)
+
+
 def read_bundle(directory: Path) -> Bundle:
     """Read a directory.
 

@@ -11,7 +11,7 @@ from bob_ci import yaml_source
 from bob_ci.errors import InputError
 from bob_ci.template import patterns
 from bob_ci.template.filters import BLANKS
-from bob_ci.template.uses import ITEM
+from bob_ci.template.uses import ITEM, kind_name
 
 Path = tuple[str, ...]
 
@@ -75,13 +75,6 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any], source: Values, pa
         nested = isinstance(value, dict) and key in base
         merged[key] = _merged(base[key], value, source, here) if nested else value
     return merged
-
-
-def kind_name(value: object) -> str:
-    """A value's kind, for messages."""
-    if isinstance(value, str):
-        return "scalar"
-    return "list" if isinstance(value, list) else "map"
 
 
 def _error(message: str, place: Place | None) -> InputError:

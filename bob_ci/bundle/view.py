@@ -13,16 +13,14 @@ from bob_ci.bundle.hook import hook_edits
 from bob_ci.bundle.source import MAX_FILE_BYTES, Bundle, Kind, text
 from bob_ci.bundle.values import Values
 from bob_ci.errors import InputError
-from bob_ci.oci.platform import Platform
+from bob_ci.oci.platform import DEFAULT_PLATFORM, Platform
 from bob_ci.profile.schema import KindFields, fields_of
 from bob_ci.template import patterns
 from bob_ci.template.compiler import compile_template
 from bob_ci.template.filters import Kind as ValueKind
 from bob_ci.template.outline import Document
 from bob_ci.template.tree import Template
-from bob_ci.template.uses import ITEM, Use, uses
-
-DEFAULT_PLATFORM = Platform("linux", "amd64")
+from bob_ci.template.uses import ITEM, Use, kind_name, uses
 
 
 @dataclass(frozen=True)
@@ -81,14 +79,15 @@ def view(bundle: Bundle, platform: Platform, overrides: Overrides | None = None)
     """
     overrides = overrides or Overrides()
     folder = bundle.overlay(platform)
-    values = _values(bundle, folder, overrides)
+    own = _own_values(bundle, folder)
+    values = _overridden(own, overrides)
     templates = {
         role: template
         for role in ("profiles", "deployment", "test")
         if (template := _template(bundle, folder, role, values)) is not None
     }
     asked = tuple(use for template in templates.values() for use in uses(template))
-    _refuse_unknown(overrides.assignments, bundle, folder, asked)
+    _refuse_unknown(overrides.assignments, own, asked)
     check(values, asked)
     return View(platform, values, templates, asked)
 
@@ -127,18 +126,22 @@ def _fields_of_profile(document: Document, file: str) -> KindFields | None:
 # values
 
 
-def _values(bundle: Bundle, folder: str, overrides: Overrides) -> Values:
-    merged = _both_files(bundle, "")
-    if folder:
-        merged = _both_files(bundle, folder).over(merged)
+def _own_values(bundle: Bundle, folder: str) -> Values:
+    """The bundle's values, its overlay's over them."""
+    own = _both_files(bundle, "")
+    return _both_files(bundle, folder).over(own) if folder else own
+
+
+def _overridden(own: Values, overrides: Overrides) -> Values:
+    merged = own
     for file in overrides.files:
         merged = _given_file(file).over(merged)
     return bundle_values.read_set(overrides.assignments, merged).over(merged)
 
 
-def _refuse_unknown(assignments: Sequence[str], bundle: Bundle, folder: str, asked: Sequence[Use]) -> None:
+def _refuse_unknown(assignments: Sequence[str], own: Values, asked: Sequence[Use]) -> None:
     """A `--set` that changes nothing is a slip of the pen; the chart's schema refuses it too."""
-    known = {use.path[0] for use in asked} | set(_values(bundle, folder, Overrides()).data)
+    known = {use.path[0] for use in asked} | set(own.data)
     for assignment in assignments:
         name = assignment.partition("=")[0].strip().partition(".")[0]
         if name not in known:
@@ -216,7 +219,7 @@ def _at(data: object, path: tuple[str, ...], use: Use) -> Iterator[tuple[tuple[s
                 )
             elif key != ITEM:
                 raise InputError(
-                    f"{'.'.join((*here, key))}: `{key}` of a {bundle_values.kind_name(value)}",
+                    f"{'.'.join((*here, key))}: `{key}` of a {kind_name(value)}",
                     file=use.file,
                     line=use.line,
                 )
@@ -239,7 +242,7 @@ def _fits(value: object, path: tuple[str, ...], use: Use, values: Values) -> Non
     if wanted is not None and not isinstance(value, wanted):
         due = "scalar" if wanted is str else "list"
         raise InputError(
-            f"{name}: a {bundle_values.kind_name(value)} where a {due} is due",
+            f"{name}: a {kind_name(value)} where a {due} is due",
             file=use.file,
             line=use.line,
             hint=f'to ask for its value: `{{% if values.{name} == "…" %}}`' if due == "list" else None,

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-INTERRUPTED = 130
+FINDINGS, INTERRUPTED = 3, 130
 
 
 def main() -> None:

@@ -9,14 +9,11 @@ from typing import Any
 import click
 
 from bob_ci.bundle.render import render
-from bob_ci.bundle.source import Kind, read_bundle
+from bob_ci.bundle.source import Kind, read_bundle, refuse_plain
 from bob_ci.bundle.view import Overrides, platforms_of, view
-from bob_ci.cli import options, output
-from bob_ci.errors import InputError
+from bob_ci.cli import FINDINGS, options, output
 from bob_ci.lint.finding import Finding, Severity, at_or_above
 from bob_ci.lint.run import lint as lint_bundle
-
-FINDINGS = 3
 
 
 @click.command()
@@ -38,8 +35,7 @@ def lint(bundles: tuple[Path, ...], overrides: Overrides, fail_on: Severity, for
 
 def _findings(path: Path, overrides: Overrides) -> Iterator[Finding]:
     bundle = read_bundle(path)
-    if bundle.kind is Kind.PLAIN:
-        raise InputError(f"{path}: no bundle: it has no bob.yaml and is no Helm chart")
+    refuse_plain(bundle)
     if bundle.kind is Kind.CHART:
         output.notice(f"{path}: is a Helm chart: what it renders to is not checked")
         return

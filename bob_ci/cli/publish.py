@@ -10,7 +10,7 @@ import click
 
 from bob_ci.artifact import Artifact
 from bob_ci.bundle.view import Overrides
-from bob_ci.cli import options, output
+from bob_ci.cli import FINDINGS, options, output
 from bob_ci.lint.finding import Severity, at_or_above
 from bob_ci.oci.open import Connection, open_store
 from bob_ci.oci.platform import Platform
@@ -19,8 +19,6 @@ from bob_ci.oci.store import Store
 from bob_ci.prepare import Prepared, Request, prepare
 from bob_ci.publish import IfExists, Plan, Published, Target, plan, target
 from bob_ci.publish import publish as publish_artifact
-
-FINDINGS = 3
 
 
 @click.command()

@@ -11,7 +11,7 @@ import yaml
 
 from bob_ci.bundle.render import NAMES
 from bob_ci.bundle.render import render as render_view
-from bob_ci.bundle.source import Kind, read_bundle
+from bob_ci.bundle.source import Kind, read_bundle, refuse_plain
 from bob_ci.bundle.view import Overrides, one_platform, view
 from bob_ci.cli import options, output
 from bob_ci.errors import InputError
@@ -53,8 +53,7 @@ def render(
 
 def _rendered(path: Path, overrides: Overrides, platform: Platform | None) -> dict[str, str]:
     bundle = read_bundle(path)
-    if bundle.kind is Kind.PLAIN:
-        raise InputError(f"{path}: no bundle: it has no bob.yaml and is no Helm chart")
+    refuse_plain(bundle)
     if bundle.kind is Kind.CHART:
         from bob_ci.bundle.helm import helm_template
 

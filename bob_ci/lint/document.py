@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
 from bob_ci.profile.schema import API_GROUP, KINDS, Field, document
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from bob_ci.yaml_source import SAFE_LOADER
 
 MAP, LIST, STRING = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:str"
 NULL, INTEGER, BOOLEAN = "tag:yaml.org,2002:null", "tag:yaml.org,2002:int", "tag:yaml.org,2002:bool"
@@ -59,7 +57,7 @@ def documents(text: str, file: str, line_of: Callable[[yaml.Node], int]) -> Iter
     Raises:
         yaml.YAMLError: the text is no YAML.
     """
-    for root in yaml.compose_all(text, Loader=_LOADER):
+    for root in yaml.compose_all(text, Loader=SAFE_LOADER):
         yield Document(root, file, line_of)
 
 

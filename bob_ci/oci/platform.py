@@ -118,6 +118,10 @@ class Platform:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
+# What readers without a wish take, and what a bundle that names none is for.
+DEFAULT_PLATFORM = Platform("linux", "amd64")
+
+
 def _parse(text: str, parts: list[str]) -> Platform:
     if len(parts) not in {2, 3}:
         raise InputError(f"{text!r}: not a platform", hint=EXAMPLES)

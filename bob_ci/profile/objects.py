@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from bob_ci.profile.schema import API_GROUP, CONTAINER_LISTS, KINDS
+from bob_ci.yaml_source import SAFE_LOADER
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ITEM_LISTS = ("execs", "opens", "syscalls", "capabilities", "endpoints", "identifiedCallStacks")
 
 
@@ -26,7 +26,7 @@ class Summary:
 def load_objects(text: str) -> list[Any]:
     """All documents that hold anything, `List` objects as their items."""
     found: list[Any] = []
-    for document in yaml.load_all(text, Loader=_LOADER):
+    for document in yaml.load_all(text, Loader=SAFE_LOADER):
         if isinstance(document, dict) and str(document.get("kind", "")).endswith("List"):
             found.extend(document.get("items") or [])
         elif document is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from bob_ci.errors import InputError
 from bob_ci.template import network, patterns, tree
 from bob_ci.template.filters import FILTERS, NO_VALUE, escape_double, to_yaml
+from bob_ci.template.uses import kind_name
 
 # A template repeats list items. The server takes 40,000 of them; one loop in another multiplies.
 MAX_STEPS = 1_000_000
@@ -148,14 +149,14 @@ class _Evaluation:
 
     def _list(self, value: object, part: tree.Expression) -> list[Any]:
         if not isinstance(value, list):
-            raise self._error(f"{_name(part)}: a {_kind(value)} where a list is due")
+            raise self._error(f"{_name(part)}: a {kind_name(value)} where a list is due")
         return value
 
     def _string(self, value: object, part: tree.Expression) -> str:
         if isinstance(value, int):
             return str(value)
         if not isinstance(value, str):
-            raise self._error(f"{_name(part)}: a {_kind(value)} where a scalar is due")
+            raise self._error(f"{_name(part)}: a {kind_name(value)} where a scalar is due")
         return value
 
     def _holds(self, part: tree.Expression, local: dict[str, Any]) -> bool:
@@ -219,9 +220,3 @@ def _name(part: tree.Expression) -> str:
     if isinstance(part, tree.Local):
         return ".".join((part.name, *part.path))
     return "this"
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, str):
-        return "scalar"
-    return "list" if isinstance(value, list) else "map"

@@ -12,6 +12,7 @@ import yaml
 
 from bob_ci.template.expression import Scope
 from bob_ci.template.filters import NO_VALUE
+from bob_ci.yaml_source import SAFE_LOADER
 
 _MARKERS = re.compile(r"^(?:--(?!-(?:\s|\Z))|\.\.\.(?=\s|\Z)|%)[^\r\n]*", re.MULTILINE)
 # With their first characters fixed, so that the search is quick.
@@ -65,9 +66,10 @@ def check_structure(text: str, scope: Scope) -> None:
         )
     if "&" not in text or _ANCHOR.search(text) is None:
         return
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        alias = next((each for each in yaml.parse(text, loader) if isinstance(each, yaml.AliasEvent)), None)
+        alias = next(
+            (each for each in yaml.parse(text, SAFE_LOADER) if isinstance(each, yaml.AliasEvent)), None
+        )
     except yaml.YAMLError:
         return  # the outline says it better
     if alias is not None:

@@ -41,6 +41,13 @@ def uses(template: tree.Template) -> Iterator[Use]:
     yield from _Uses(template.file).of_nodes(template.nodes, {})
 
 
+def kind_name(value: object) -> str:
+    """A value's kind, for messages."""
+    if isinstance(value, str):
+        return "scalar"
+    return "list" if isinstance(value, list) else "map"
+
+
 _Bindings = Mapping[str, tuple[str, ...]]
 
 

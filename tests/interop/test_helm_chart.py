@@ -17,8 +17,9 @@ from bob_ci.bundle.chart import chart_files
 from bob_ci.bundle.helm import helm_template
 from bob_ci.bundle.render import render
 from bob_ci.bundle.source import Kind, read_bundle
-from bob_ci.bundle.view import DEFAULT_PLATFORM, Overrides, view
+from bob_ci.bundle.view import Overrides, view
 from bob_ci.errors import BobError, InputError
+from bob_ci.oci.platform import DEFAULT_PLATFORM
 from bob_ci.profile.objects import load_objects, summaries
 
 Helm = Callable[..., subprocess.CompletedProcess[str]]

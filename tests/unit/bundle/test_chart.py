@@ -18,8 +18,9 @@ from bob_ci.bundle.chart import chart_files
 from bob_ci.bundle.helm import helm_template
 from bob_ci.bundle.source import read_bundle
 from bob_ci.bundle.values import read_yaml
-from bob_ci.bundle.view import DEFAULT_PLATFORM, view
+from bob_ci.bundle.view import view
 from bob_ci.errors import BobError
+from bob_ci.oci.platform import DEFAULT_PLATFORM
 from bob_ci.template.emptiness import NO_TARGET
 from bob_ci.template.patterns import is_text
 

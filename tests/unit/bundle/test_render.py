@@ -8,8 +8,9 @@ import pytest
 
 from bob_ci.bundle.render import RenderedFile, objects, render
 from bob_ci.bundle.source import read_bundle
-from bob_ci.bundle.view import DEFAULT_PLATFORM, view
+from bob_ci.bundle.view import view
 from bob_ci.errors import InputError
+from bob_ci.oci.platform import DEFAULT_PLATFORM
 from bob_ci.template import evaluate
 from bob_ci.template.evaluate import Piece
 

@@ -10,9 +10,9 @@ import pytest
 
 from bob_ci.bundle.render import render
 from bob_ci.bundle.source import read_bundle
-from bob_ci.bundle.view import DEFAULT_PLATFORM, Overrides, one_platform, platforms_of, view
+from bob_ci.bundle.view import Overrides, one_platform, platforms_of, view
 from bob_ci.errors import InputError
-from bob_ci.oci.platform import Platform
+from bob_ci.oci.platform import DEFAULT_PLATFORM, Platform
 
 ARM = Platform("linux", "arm64")
 PROFILE = "apiVersion: spdx.softwarecomposition.kubescape.io/v1beta1\nkind: ApplicationProfile\n"

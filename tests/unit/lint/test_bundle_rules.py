@@ -9,9 +9,10 @@ import pytest
 
 from bob_ci.bundle.render import render
 from bob_ci.bundle.source import read_bundle
-from bob_ci.bundle.view import DEFAULT_PLATFORM, view
+from bob_ci.bundle.view import view
 from bob_ci.lint.finding import Severity, at_or_above, count
 from bob_ci.lint.run import lint
+from bob_ci.oci.platform import DEFAULT_PLATFORM
 
 PROFILE = """apiVersion: spdx.softwarecomposition.kubescape.io/v1beta1
 kind: NetworkNeighborhood

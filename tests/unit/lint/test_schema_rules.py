@@ -9,9 +9,10 @@ import pytest
 
 from bob_ci.bundle.render import render
 from bob_ci.bundle.source import read_bundle
-from bob_ci.bundle.view import DEFAULT_PLATFORM, view
+from bob_ci.bundle.view import view
 from bob_ci.lint.finding import Finding
 from bob_ci.lint.run import lint
+from bob_ci.oci.platform import DEFAULT_PLATFORM
 
 HEAD = "apiVersion: spdx.softwarecomposition.kubescape.io/v1beta1\nkind: {}\nmetadata:\n  name: p\n"
 AP, NN, CP = (HEAD.format(kind) for kind in ("ApplicationProfile", "NetworkNeighborhood", "ContainerProfile"))

@@ -10,8 +10,9 @@ import yaml
 
 from bob_ci.bundle.render import objects, render
 from bob_ci.bundle.source import read_bundle
-from bob_ci.bundle.view import DEFAULT_PLATFORM, view
+from bob_ci.bundle.view import view
 from bob_ci.errors import InputError
+from bob_ci.oci.platform import DEFAULT_PLATFORM
 
 CASES = sorted((Path(__file__).parents[2] / "data" / "templates").iterdir())
 EXAMPLES = ("webapp", "chain-frontend", "argocd-repo-server")
