@@ -12,7 +12,7 @@ from bob_ci.oci.descriptor import Descriptor, digest_of, load_json, select_platf
 from bob_ci.oci.manifest import Manifest, check_manifest
 from bob_ci.oci.platform import DEFAULT_PLATFORM, Platform
 from bob_ci.oci.store import MAX_BLOB_SIZE, NotFoundError, Store
-from bob_ci.oci.unpack import LIMITS, ArchiveError, gunzip, unpack
+from bob_ci.oci.unpack import LIMITS, ArchiveError, gunzip, untar
 
 _UNKNOWN = Platform("unknown", "unknown")  # what BuildKit gives to attestations
 
@@ -142,8 +142,9 @@ def files_of(store: Store, manifest: Manifest, config: Mapping[str, Any]) -> dic
     for position, layer in enumerate(manifest.layers):
         data = store.fetch_blob(layer)
         if layer.media_type.endswith(("tar+gzip", "tar.gzip")):
-            _check_diff_id(data, config, position)
-            found = unpack(data)
+            tar = gunzip(data, limit=LIMITS.total)
+            _check_diff_id(digest_of(data), digest_of(tar), config, position)
+            found = untar(tar)
         else:
             found = {_title(layer): data}
         for name in found.keys() & files.keys():
@@ -166,15 +167,14 @@ def _title(layer: Descriptor) -> str:
     return title
 
 
-def _check_diff_id(data: bytes, config: Mapping[str, Any], position: int) -> None:
+def _check_diff_id(packed: str, unpacked: str, config: Mapping[str, Any], position: int) -> None:
     """The config's digest of the layer: over the compressed or over the uncompressed file (FORMAT.md 5)."""
     rootfs = config.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     content = bob_of(config).get("contentDigest") if position == 0 else None
-    found = digest_of(gunzip(data, limit=LIMITS.total))
     if isinstance(diff_ids, list) and position < len(diff_ids):
         expected = diff_ids[position]
-        if expected not in (digest_of(data), found):
+        if expected not in (packed, unpacked):
             raise BobError(f"layer {position}: its digest is not {expected!r}, which its config names")
-    if content is not None and content != found:
+    if content is not None and content != unpacked:
         raise BobError(f"layer {position}: its contents are not {content!r}, which its config names")

@@ -68,9 +68,18 @@ def unpack(data: bytes, *, limits: Limits = LIMITS) -> dict[str, bytes]:
         ArchiveError: It is broken or cut off, passes a limit, or holds what is neither file nor directory, a
             name that leads elsewhere, or one name twice.
     """
+    return untar(gunzip(data, limit=limits.total), limits=limits)
+
+
+def untar(data: bytes, *, limits: Limits = LIMITS) -> dict[str, bytes]:
+    """Give the files of a tar archive, as `unpack` does.
+
+    Raises:
+        ArchiveError: As for `unpack`.
+    """
     files: dict[str, bytes] = {}
     folders: set[str] = set()
-    for name, content in _members(gunzip(data, limit=limits.total), limits):
+    for name, content in _members(data, limits):
         if content is None:
             folders.add(name)
         elif name in files:
